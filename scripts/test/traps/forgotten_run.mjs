@@ -1,0 +1,5 @@
+import { test } from 'uvu';
+
+test('never starts', () => {
+  throw new Error('this test never starts');
+});
