@@ -1,0 +1,93 @@
+/**
+ * Cpu: one thread, which is one CPU running one task. The first argument of everything.
+ * It holds no shared state, only this thread's view of it, its seeded randomness, its clock and its hooks.
+ * Next: sched/task.ts for sleeping, fault/do_user_addr_fault.ts for what it does for a living.
+ */
+import type { CpuId, MmId, Word } from './base/brand.ts';
+import { NO_MM } from './base/brand.ts';
+import { UsageError } from './base/errors.ts';
+import { Prng } from './base/prng.ts';
+import type { AtomicOps } from './memory/atomic_ops.ts';
+import { percpuBase } from './memory/percpu.ts';
+import type { SharedMemory } from './memory/shared_memory.ts';
+import type { SharedWords } from './memory/shared_words.ts';
+import type { StepGate } from './memory/step_gate.ts';
+import type { FaultPolicy } from './policy/fault_policy.ts';
+import { policyByName } from './policy/policies.ts';
+import type { PointObserver } from './trace/points.ts';
+
+/** What runs when the grace period of a callback has passed. */
+export type RcuCallback = (cpu: Cpu, argument: number) => void;
+
+/** Tree nodes set aside by mas_preallocate(), and how many of them the stores still to come may take. */
+export interface NodeReserve {
+  readonly nodes: number[];
+  promised: number;
+}
+
+export interface CpuOptions {
+  readonly id: CpuId;
+  readonly memory: SharedMemory;
+  /** Milliseconds, any origin, never going back. Core has no clock of its own. */
+  readonly now: () => number;
+  readonly seed?: number;
+  readonly policy?: FaultPolicy;
+  readonly gate?: StepGate | null;
+  readonly points?: PointObserver | null;
+  /** Check more than the constant-time assertions. */
+  readonly verify?: boolean;
+  /** Bounded spinning pays only when the holder can run at the same time: false on one core. */
+  readonly spin?: boolean;
+  readonly rcuCallbacks?: readonly RcuCallback[];
+  /** Record events in this CPU's ring. */
+  readonly trace?: boolean;
+}
+
+export class Cpu {
+  readonly id: CpuId;
+  readonly memory: SharedMemory;
+  readonly words: SharedWords;
+  readonly ops: AtomicOps;
+  readonly gate: StepGate | null;
+  readonly points: PointObserver | null;
+  readonly percpu: Word;
+  readonly now: () => number;
+  readonly prng: Prng;
+  readonly policy: FaultPolicy;
+  readonly verify: boolean;
+  readonly spin: boolean;
+  readonly rcuCallbacks: readonly RcuCallback[];
+  readonly traceMask: number;
+  /** Only mm/maple_store.ts and mm/maple_node.ts look inside. */
+  readonly nodeReserve: NodeReserve = { nodes: [], promised: 0 };
+  traceNext = 0;
+  /** Nesting of RCU read sections; sleeping inside one is a bug. */
+  rcuNesting = 0;
+  /** Spinlocks held; sleeping with one is a bug. */
+  spinDepth = 0;
+  /** The stamp that the last read returned. */
+  value = 0;
+  /** The address space that this task runs on. */
+  mm: MmId = NO_MM;
+
+  constructor(options: CpuOptions) {
+    const { id, memory } = options;
+    if (!Number.isInteger(id) || id < 0 || id >= memory.size.cpus) {
+      throw new UsageError(`CPU ${id} does not exist in a memory made for ${memory.size.cpus} CPUs; raise size.cpus or use a smaller id.`);
+    }
+    this.id = id;
+    this.memory = memory;
+    this.words = memory.words;
+    this.ops = memory.ops;
+    this.gate = options.gate ?? null;
+    this.points = options.points ?? null;
+    this.percpu = percpuBase(memory.percpuAt, id);
+    this.now = options.now;
+    this.prng = new Prng(options.seed ?? 1, id);
+    this.policy = options.policy ?? policyByName('linux-6.18');
+    this.verify = options.verify ?? false;
+    this.spin = options.spin ?? true;
+    this.rcuCallbacks = options.rcuCallbacks ?? [];
+    this.traceMask = options.trace === true ? memory.size.traceEntries - 1 : -1;
+  }
+}

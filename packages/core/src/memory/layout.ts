@@ -1,0 +1,114 @@
+/**
+ * Where everything lies in the arena: a machine size becomes a table of regions, disjoint and aligned to cache lines.
+ * The same size gives the same table on every thread, so only the buffer and the size cross thread boundaries.
+ * Next: memory/shared_memory.ts
+ */
+import { assert } from '../base/assert.ts';
+import { roundUp } from '../base/bits.ts';
+import type { MachineSize } from './limits.ts';
+import { PERCPU_WORDS } from './percpu.ts';
+import { LINE_WORDS } from './shared_words.ts';
+
+/** Changes whenever a region or a record changes shape; memories of different versions refuse to mix. */
+export const LAYOUT_VERSION = 1;
+export const LAYOUT_MAGIC = 0x6661756c;
+
+/** Words per record of each region. Record modules assert that their fields fit. */
+export const RECORD_WORDS = {
+  header: 256,
+  caches: 32,
+  percpu: 768,
+  tlb: 512,
+  traceEntry: 8,
+  mm: 128,
+  vma: 64,
+  node: 112,
+  table: 16,
+  ptes: 512,
+  folio: 16,
+  anonVma: 32,
+  avc: 16,
+  mapping: 64,
+  xaNode: 80,
+  slot: 2,
+} as const;
+
+assert(RECORD_WORDS.percpu === PERCPU_WORDS, 'layout: the per-CPU block has another size in memory/percpu.ts');
+
+export const CACHES_MAX = 16;
+
+export interface Region {
+  /** First word. */
+  readonly base: number;
+  readonly words: number;
+}
+
+export type RegionName =
+  | 'header'
+  | 'percpu'
+  | 'caches'
+  | 'slots'
+  | 'tlb'
+  | 'trace'
+  | 'mms'
+  | 'vmas'
+  | 'nodes'
+  | 'tables'
+  | 'ptes'
+  | 'folios'
+  | 'anonVmas'
+  | 'avcs'
+  | 'mappings'
+  | 'xaNodes'
+  | 'user';
+
+export interface Layout {
+  readonly size: MachineSize;
+  readonly regions: Readonly<Record<RegionName, Region>>;
+  readonly words: number;
+  /** Slots of tree nodes, derived from the number of areas. */
+  readonly nodes: number;
+}
+
+/**
+ * A tree node that is not the root holds at least 10 entries, and every address space has a root. On top of that come the nodes that CPUs
+ * set aside before a store, and the replaced ones that wait for a grace period.
+ */
+const nodesFor = (size: MachineSize): number => (size.vmas === 0 ? 0 : Math.ceil(size.vmas / 8) + size.mms * 2 + size.cpus * 256 + 1024);
+
+/** Slots are numbered from 1: slot 0 of every table means "none". */
+const withNone = (count: number): number => (count === 0 ? 0 : count + 1);
+
+export function layoutOf(size: MachineSize): Layout {
+  const nodes = nodesFor(size);
+  const slots = withNone(size.mms) + withNone(size.vmas) + withNone(nodes) + withNone(size.tables) + withNone(size.anonVmas);
+  const moreSlots = withNone(size.avcs) + withNone(size.mappings) + withNone(size.xaNodes);
+  const record = RECORD_WORDS;
+  const wanted: readonly (readonly [RegionName, number])[] = [
+    ['header', record.header],
+    ['percpu', size.cpus * record.percpu],
+    ['caches', CACHES_MAX * record.caches],
+    ['slots', (slots + moreSlots) * record.slot],
+    ['tlb', size.cpus * record.tlb],
+    ['trace', size.cpus * size.traceEntries * record.traceEntry],
+    ['mms', withNone(size.mms) * record.mm],
+    ['vmas', withNone(size.vmas) * record.vma],
+    ['nodes', withNone(nodes) * record.node],
+    ['tables', withNone(size.tables) * record.table],
+    ['ptes', withNone(size.tables) * record.ptes],
+    ['folios', size.frames * record.folio],
+    ['anonVmas', withNone(size.anonVmas) * record.anonVma],
+    ['avcs', withNone(size.avcs) * record.avc],
+    ['mappings', withNone(size.mappings) * record.mapping],
+    ['xaNodes', withNone(size.xaNodes) * record.xaNode],
+    ['user', size.userWords],
+  ];
+  let next = 0;
+  const regions: Partial<Record<RegionName, Region>> = {};
+  for (const [name, words] of wanted) {
+    assert(next % LINE_WORDS === 0, 'layout: a region does not start on a cache line');
+    regions[name] = { base: next, words };
+    next += roundUp(words, LINE_WORDS);
+  }
+  return { size, regions: regions as Record<RegionName, Region>, words: next, nodes };
+}

@@ -1,0 +1,116 @@
+/**
+ * One block of words for each CPU: what it publishes about itself, its task state, its wait-queue entry, the locks it holds, its counters.
+ * A CPU is one thread and one task, so this is task_struct and per-CPU data in one.
+ * @kernel include/linux/percpu.h, include/linux/sched.h (task_struct)
+ * @fidelity reduced: one task per CPU, for ever
+ * Next: sched/task.ts
+ */
+import type { CpuId, Word } from '../base/brand.ts';
+
+/** 2 KiB. Lines written by their own CPU and lines written by others are kept apart. */
+export const PERCPU_WORDS = 768;
+
+// --- line 0: published by the CPU, read by the watchdog -----------------------------------------------------------------------
+/** Counts finished operations; the watchdog looks for movement here. */
+export const PC_PROGRESS = 0;
+/** RUN_* below. */
+export const PC_RUN_STATE = 1;
+/** What the CPU sleeps for: a WAIT_* kind and the word of the lock, or 0. */
+export const PC_WAIT_KIND = 2;
+export const PC_WAIT_WORD = 3;
+/** Milliseconds on the CPU's clock when the wait began. */
+export const PC_WAIT_SINCE = 4;
+/** Index and kind of the program's current operation. */
+export const PC_OP_INDEX = 5;
+export const PC_OP_KIND = 6;
+/** Address space the task runs on (MmId), and the page of the fault being handled plus one, or 0. */
+export const PC_MM = 7;
+export const PC_FAULT_VPN = 8;
+/** Process the task belongs to; a label for reports. */
+export const PC_PROCESS = 9;
+export const PC_HELD_COUNT = 10;
+/** Times the CPU slept. */
+export const PC_PARKS = 11;
+
+// --- line 1: written by other CPUs too ------------------------------------------------------------------------------------------
+/** TASK_*: the word the task sleeps on. */
+export const PC_TASK_STATE = 16;
+/** Pending signals: bit (signal - 1). */
+export const PC_SIGPENDING = 17;
+/** Last grace period whose start this CPU has seen in a quiescent state; RCU_OFFLINE while it sleeps. */
+export const PC_RCU_QS = 18;
+
+// --- line 2: written on every user access ---------------------------------------------------------------------------------------
+/** Odd while the CPU is between looking up a translation and using it. */
+export const PC_TLB_ACCESS = 32;
+/** Entries of an older generation are invalid. */
+export const PC_TLB_GENERATION = 33;
+
+// --- line 3: the entry of this CPU in a wait queue (it waits for one thing at a time) --------------------------------------------
+export const PC_WAITER = 48;
+export const WAITER_WORDS = 16;
+// --- line 4: optimistic-spin queue node ------------------------------------------------------------------------------------------
+export const PC_OSQ = 64;
+// --- lines 5-8: held locks --------------------------------------------------------------------------------------------------------
+export const PC_HELD = 80;
+export const HELD_MAX = 32;
+export const HELD_WORDS = 2;
+// --- line 9: free frames of this CPU, RCU callback lists ---------------------------------------------------------------------------
+export const PC_PCP_HEAD = 144;
+export const PC_PCP_COUNT = 145;
+export const PC_RCU_NEXT_HEAD = 152;
+export const PC_RCU_NEXT_TAIL = 153;
+export const PC_RCU_WAIT_HEAD = 154;
+export const PC_RCU_WAIT_TAIL = 155;
+export const PC_RCU_WAIT_SEQ = 156;
+export const PC_RCU_PENDING = 157;
+// --- line 10: task accounting -------------------------------------------------------------------------------------------------------
+export const PC_MAJ_FLT = 160;
+export const PC_MIN_FLT = 161;
+// --- lines 11-42: event counters (trace/counters.ts), lock statistics (locking/lock_stat.ts) ---------------------------------------
+export const PC_COUNTERS = 176;
+export const COUNTERS_MAX = 256;
+export const PC_LOCK_STAT = 432;
+export const LOCK_STAT_WORDS = 336;
+
+export const RUN_OFFLINE = 0;
+export const RUN_RUNNING = 1;
+export const RUN_PARKED = 2;
+export const RUN_DONE = 3;
+
+/** Why a CPU sleeps, for reports. */
+export const WAIT_NONE = 0;
+export const WAIT_RWSEM_READ = 1;
+export const WAIT_RWSEM_WRITE = 2;
+export const WAIT_MUTEX = 3;
+export const WAIT_SPINLOCK = 4;
+export const WAIT_RCUWAIT = 5;
+export const WAIT_COMPLETION = 6;
+export const WAIT_FOLIO = 7;
+export const WAIT_RCU = 8;
+export const WAIT_IO = 9;
+export const WAIT_USERFAULT = 10;
+export const WAIT_ORDER = 11;
+export const WAIT_BARRIER = 12;
+export const WAIT_TLB = 13;
+export const WAIT_NAMES: readonly string[] = [
+  'nothing',
+  'rwsem (read)',
+  'rwsem (write)',
+  'mutex',
+  'spinlock',
+  'rcuwait',
+  'completion',
+  'folio lock',
+  'grace period',
+  'I/O',
+  'userfaultfd',
+  'an earlier operation of the trace',
+  'barrier',
+  'TLB shootdown',
+];
+
+/** First word of a CPU's block, given the base of the percpu region. */
+export function percpuBase(regionBase: number, cpu: CpuId): Word {
+  return (regionBase + cpu * PERCPU_WORDS) as Word;
+}

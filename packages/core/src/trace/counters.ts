@@ -1,0 +1,143 @@
+/**
+ * Event counters, one word per CPU and event, summed when read. The names are those of /proc/vmstat where the kernel has the event.
+ * @kernel include/linux/vm_event_item.h, mm/vmstat.c
+ * @fidelity faithful for the events listed; lower-case names below the line are ours
+ * Next: trace/events.ts
+ */
+import { COUNTERS_MAX, PC_COUNTERS, percpuBase } from '../memory/percpu.ts';
+import type { CpuId, Word } from '../base/brand.ts';
+import type { SharedMemory } from '../memory/shared_memory.ts';
+import { assert } from '../base/assert.ts';
+
+/** Order is the order of the words. */
+export const COUNTER_NAMES = [
+  'pgfault',
+  'pgmajfault',
+  'pgalloc',
+  'pgfree',
+  'pgreuse',
+  'vma_lock_success',
+  'vma_lock_abort',
+  'vma_lock_retry',
+  'vma_lock_miss',
+  'nr_tlb_remote_flush',
+  'nr_tlb_local_flush_one',
+  'nr_tlb_local_flush_all',
+  'drop_pagecache',
+  // Ours from here on.
+  'faults_user',
+  'faults_kernel',
+  'faults_gup',
+  'faults_finished',
+  'faults_error',
+  'faults_signal',
+  'mmap_attempts',
+  'accesses',
+  'accesses_tlb_hit',
+  'accesses_walk',
+  'syscalls',
+  'syscalls_failed',
+  'mmap_read_acquired',
+  'mmap_write_acquired',
+  'mmap_read_released',
+  'mmap_write_released',
+  'mmap_downgraded',
+  'mmap_trylock_failed',
+  'vma_write_locked',
+  'vma_write_waited',
+  'vma_split',
+  'vma_merged',
+  'vma_expanded',
+  'pte_race_lost',
+  'anon_zero_page',
+  'anon_new_page',
+  'wp_reuse',
+  'wp_copy',
+  'file_mapped',
+  'stack_expanded',
+  'anon_vma_prepared',
+  'anon_vma_trylock_failed',
+  'oom',
+] as const;
+
+export type CounterName = (typeof COUNTER_NAMES)[number];
+assert(COUNTER_NAMES.length <= COUNTERS_MAX, 'counters: more events than words');
+
+const index = (name: CounterName): number => PC_COUNTERS + COUNTER_NAMES.indexOf(name);
+
+export const PGFAULT: number = index('pgfault');
+export const PGMAJFAULT: number = index('pgmajfault');
+export const PGALLOC: number = index('pgalloc');
+export const PGFREE: number = index('pgfree');
+export const PGREUSE: number = index('pgreuse');
+export const VMA_LOCK_SUCCESS: number = index('vma_lock_success');
+export const VMA_LOCK_ABORT: number = index('vma_lock_abort');
+export const VMA_LOCK_RETRY: number = index('vma_lock_retry');
+export const VMA_LOCK_MISS: number = index('vma_lock_miss');
+export const NR_TLB_REMOTE_FLUSH: number = index('nr_tlb_remote_flush');
+export const NR_TLB_LOCAL_FLUSH_ONE: number = index('nr_tlb_local_flush_one');
+export const NR_TLB_LOCAL_FLUSH_ALL: number = index('nr_tlb_local_flush_all');
+export const FAULTS_USER: number = index('faults_user');
+export const FAULTS_KERNEL: number = index('faults_kernel');
+export const FAULTS_GUP: number = index('faults_gup');
+export const FAULTS_FINISHED: number = index('faults_finished');
+export const FAULTS_ERROR: number = index('faults_error');
+export const FAULTS_SIGNAL: number = index('faults_signal');
+export const MMAP_ATTEMPTS: number = index('mmap_attempts');
+export const ACCESSES: number = index('accesses');
+export const ACCESSES_TLB_HIT: number = index('accesses_tlb_hit');
+export const ACCESSES_WALK: number = index('accesses_walk');
+export const SYSCALLS: number = index('syscalls');
+export const SYSCALLS_FAILED: number = index('syscalls_failed');
+export const MMAP_READ_ACQUIRED: number = index('mmap_read_acquired');
+export const MMAP_WRITE_ACQUIRED: number = index('mmap_write_acquired');
+export const MMAP_READ_RELEASED: number = index('mmap_read_released');
+export const MMAP_WRITE_RELEASED: number = index('mmap_write_released');
+export const MMAP_DOWNGRADED: number = index('mmap_downgraded');
+export const MMAP_TRYLOCK_FAILED: number = index('mmap_trylock_failed');
+export const VMA_WRITE_LOCKED: number = index('vma_write_locked');
+export const VMA_WRITE_WAITED: number = index('vma_write_waited');
+export const VMA_SPLIT: number = index('vma_split');
+export const VMA_MERGED: number = index('vma_merged');
+export const VMA_EXPANDED: number = index('vma_expanded');
+export const PTE_RACE_LOST: number = index('pte_race_lost');
+export const ANON_ZERO_PAGE: number = index('anon_zero_page');
+export const ANON_NEW_PAGE: number = index('anon_new_page');
+export const WP_REUSE: number = index('wp_reuse');
+export const WP_COPY: number = index('wp_copy');
+export const FILE_MAPPED: number = index('file_mapped');
+export const STACK_EXPANDED: number = index('stack_expanded');
+export const ANON_VMA_PREPARED: number = index('anon_vma_prepared');
+export const ANON_VMA_TRYLOCK_FAILED: number = index('anon_vma_trylock_failed');
+export const OOM: number = index('oom');
+
+/** What counting needs of a CPU: its block, and the arena. */
+export interface Counting {
+  readonly words: SharedMemory['words'];
+  readonly percpu: Word;
+}
+
+/** Counts one event on this CPU. A plain increment: only this CPU writes the word. @kernel count_vm_event() */
+export function count_vm_event(cpu: Counting, event: number): void {
+  const word = cpu.percpu + event;
+  cpu.words[word] = ((cpu.words[word] as number) + 1) | 0;
+}
+
+/** Adds to an event of this CPU. @kernel count_vm_events() */
+export function count_vm_events(cpu: Counting, event: number, delta: number): void {
+  const word = cpu.percpu + event;
+  cpu.words[word] = ((cpu.words[word] as number) + delta) | 0;
+}
+
+/** Sum over all CPUs; exact when they are idle. @kernel all_vm_events() */
+export function readCounters(memory: SharedMemory): Record<CounterName, number> {
+  const sums: Partial<Record<CounterName, number>> = {};
+  COUNTER_NAMES.forEach((name, position) => {
+    let sum = 0;
+    for (let cpu = 0; cpu < memory.size.cpus; cpu++) {
+      sum += (memory.words[percpuBase(memory.percpuAt, cpu as CpuId) + PC_COUNTERS + position] as number) >>> 0;
+    }
+    sums[name] = sum;
+  });
+  return sums as Record<CounterName, number>;
+}
