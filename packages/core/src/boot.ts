@@ -1,0 +1,49 @@
+/**
+ * Boot: an arena that is ready for CPUs, and a CPU that is ready for work. What an experiment calls first.
+ * Next: cpu.ts
+ */
+import { Cpu, type CpuOptions, type RcuCallback } from './cpu.ts';
+import { rcu_barrier } from './locking/rcu.ts';
+import type { MachineSize } from './memory/limits.ts';
+import { PC_RUN_STATE, RUN_DONE, RUN_RUNNING } from './memory/percpu.ts';
+import { createMemory, type SharedMemory } from './memory/shared_memory.ts';
+import { mt_free_rcu } from './mm/maple_node.ts';
+import { drain_local_pages, initZone } from './mm/page_alloc.ts';
+import { freeVmaSlot } from './mm/vma.ts';
+import { rcu_idle_enter, rcu_idle_exit } from './sched/rcu_state.ts';
+import { kmem_cache_init } from './slab/kmem_cache.ts';
+import { RCU_FREE_MAPLE_NODE, RCU_FREE_VMA } from './slab/rcu_callbacks.ts';
+
+/** The memory of a machine of that size: free lists built, nothing mapped. @throws UsageError for an impossible size */
+export function createMachineMemory(size: MachineSize, options: { readonly plain?: boolean } = {}): SharedMemory {
+  const memory = createMemory(size, options.plain ?? false);
+  kmem_cache_init(memory);
+  initZone(memory);
+  return memory;
+}
+
+function callbacks(): readonly RcuCallback[] {
+  const table: RcuCallback[] = [];
+  table[RCU_FREE_MAPLE_NODE] = mt_free_rcu;
+  table[RCU_FREE_VMA] = freeVmaSlot;
+  return table;
+}
+
+/** This thread as a CPU of the machine. */
+export function createCpu(options: CpuOptions): Cpu {
+  return new Cpu({ rcuCallbacks: callbacks(), ...options });
+}
+
+/** Before the program: the CPU takes part in grace periods. */
+export function cpuOnline(cpu: Cpu): void {
+  cpu.words[cpu.percpu + PC_RUN_STATE] = RUN_RUNNING;
+  rcu_idle_exit(cpu);
+}
+
+/** After the program: everything deferred is done, the stock of frames is back, and nobody waits for this CPU any more. */
+export function cpuOffline(cpu: Cpu): void {
+  rcu_barrier(cpu);
+  drain_local_pages(cpu);
+  rcu_idle_enter(cpu);
+  cpu.words[cpu.percpu + PC_RUN_STATE] = RUN_DONE;
+}

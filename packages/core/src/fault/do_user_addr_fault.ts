@@ -1,0 +1,172 @@
+/**
+ * The entry: a user access faulted. First the VMA lock, then mmap_lock, and again as often as an attempt says RETRY.
+ *
+ *   lock_vma_under_rcu -> handle_mm_fault -+-> done
+ *        | nothing found                   | RETRY: lock is gone
+ *        v                                 v
+ *   lock_mm_and_find_vma -> handle_mm_fault -+-> done
+ *                  ^                         | RETRY: lock is gone, TRIED from now on
+ *                  +-------------------------+
+ *
+ * @kernel arch/x86/mm/fault.c do_user_addr_fault()
+ * @fidelity faithful for x86; protection keys and shadow stacks do not exist
+ * Next: mm/vma_lock.ts lock_vma_under_rcu(), fault/handle_mm_fault.ts
+ */
+import { assert } from '../base/assert.ts';
+import type { MmId, VmaId, Vpn } from '../base/brand.ts';
+import { NO_VMA } from '../base/brand.ts';
+import type { Cpu } from '../cpu.ts';
+import { heldCount } from '../locking/held_locks.ts';
+import { PC_FAULT_VPN } from '../memory/percpu.ts';
+import { mmap_read_unlock } from '../mm/mmap_lock.ts';
+import { vm_flags } from '../mm/vm_area_struct.ts';
+import { VM_ACCESS_FLAGS, VM_EXEC, VM_WRITE } from '../mm/vm_flags.ts';
+import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
+import { fatal_signal_pending, signal_pending } from '../sched/task.ts';
+import {
+  count_vm_event,
+  FAULTS_KERNEL,
+  FAULTS_SIGNAL,
+  FAULTS_USER,
+  MMAP_ATTEMPTS,
+  VMA_LOCK_RETRY,
+  VMA_LOCK_SUCCESS,
+} from '../trace/counters.ts';
+import { TRACE_FAULT_RETRY, TRACE_PAGE_FAULT_KERNEL, TRACE_PAGE_FAULT_USER } from '../trace/events.ts';
+import { at, BEFORE_MMAP_RETRY, BETWEEN_DROP_AND_RETRY } from '../trace/points.ts';
+import { trace } from '../trace/trace_ring.ts';
+import { handle_mm_fault } from './handle_mm_fault.ts';
+import { lock_mm_and_find_vma } from './lock_mm_and_find_vma.ts';
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_DEFAULT,
+  FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_TRIED,
+  FAULT_FLAG_USER,
+  FAULT_FLAG_VMA_LOCK,
+  FAULT_FLAG_WRITE,
+  VM_FAULT_COMPLETED,
+  VM_FAULT_ERROR,
+  VM_FAULT_MAJOR,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGSEGV,
+  type VmFaultBits,
+} from './vm_fault.ts';
+
+/** Bits of the x86 error code. */
+export const X86_PF_PROT = 0x1;
+export const X86_PF_WRITE = 0x2;
+export const X86_PF_USER = 0x4;
+export const X86_PF_INSTR = 0x10;
+
+/** How a fault ended for the task. */
+export const FAULT_HANDLED = 0;
+/** No area at the address. */
+export const FAULT_SEGV_MAPERR = 1;
+/** An area that does not allow the access. */
+export const FAULT_SEGV_ACCERR = 2;
+export const FAULT_SIGBUS = 3;
+export const FAULT_OOM = 4;
+/** A signal is pending that ended the wait: the caller delivers it, and a user instruction then faults again. */
+export const FAULT_SIGNAL_PENDING = 5;
+export type FaultOutcome = 0 | 1 | 2 | 3 | 4 | 5;
+
+/**
+ * Resolves a fault of the address space that this CPU runs on.
+ * @param errorCode X86_PF_* bits; without USER the kernel itself faulted, in an access that may fail
+ * @locks in: nothing. out: nothing. May sleep.
+ */
+export function do_user_addr_fault(cpu: Cpu, vpn: Vpn, errorCode: number): FaultOutcome {
+  assert(heldCount(cpu) === 0, 'do_user_addr_fault: a lock is held');
+  const user = (errorCode & X86_PF_USER) !== 0;
+  count_vm_event(cpu, user ? FAULTS_USER : FAULTS_KERNEL);
+  trace(cpu, user ? TRACE_PAGE_FAULT_USER : TRACE_PAGE_FAULT_KERNEL, vpn, errorCode);
+  cpu.words[cpu.percpu + PC_FAULT_VPN] = vpn + 1;
+  const outcome = resolve(cpu, vpn, errorCode, initialFlags(errorCode));
+  cpu.words[cpu.percpu + PC_FAULT_VPN] = 0;
+  if (outcome === FAULT_SIGNAL_PENDING) count_vm_event(cpu, FAULTS_SIGNAL);
+  return outcome;
+}
+
+function initialFlags(errorCode: number): number {
+  let flags = FAULT_FLAG_DEFAULT;
+  if ((errorCode & X86_PF_WRITE) !== 0) flags |= FAULT_FLAG_WRITE;
+  if ((errorCode & X86_PF_INSTR) !== 0) flags |= FAULT_FLAG_INSTRUCTION;
+  if ((errorCode & X86_PF_USER) !== 0) flags |= FAULT_FLAG_USER;
+  return flags;
+}
+
+function resolve(cpu: Cpu, vpn: Vpn, errorCode: number, flags: number): FaultOutcome {
+  const mm = cpu.mm;
+  if ((flags & FAULT_FLAG_USER) === 0 || cpu.policy.vmaLock === 'none') return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags);
+  const vma = lock_vma_under_rcu(cpu, mm, vpn);
+  if (vma === NO_VMA) return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags);
+  if (access_error(cpu, vma, errorCode)) {
+    vma_end_read(cpu, vma); // R9
+    count_vm_event(cpu, VMA_LOCK_SUCCESS);
+    return FAULT_SEGV_ACCERR;
+  }
+  const result = handle_mm_fault(cpu, vma, vpn, flags | FAULT_FLAG_VMA_LOCK);
+  if ((result & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) === 0) vma_end_read(cpu, vma);
+  if ((result & VM_FAULT_RETRY) === 0) {
+    count_vm_event(cpu, VMA_LOCK_SUCCESS);
+    return outcomeOf(result);
+  }
+  count_vm_event(cpu, VMA_LOCK_RETRY);
+  at(cpu, BETWEEN_DROP_AND_RETRY);
+  if (fault_signal_pending(cpu, flags)) return FAULT_SIGNAL_PENDING;
+  // The attempt that started the I/O was the first: the next one holds its lock through whatever is left.
+  const tried = (result & VM_FAULT_MAJOR) !== 0 && cpu.policy.triedAfterMajor ? FAULT_FLAG_TRIED : 0;
+  return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags | tried);
+}
+
+function resolveUnderMmapLock(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, firstFlags: number): FaultOutcome {
+  let flags = firstFlags;
+  for (;;) {
+    count_vm_event(cpu, MMAP_ATTEMPTS);
+    at(cpu, BEFORE_MMAP_RETRY);
+    const vma = lock_mm_and_find_vma(cpu, mm, vpn);
+    if (vma === NO_VMA) return fatal_signal_pending(cpu) ? FAULT_SIGNAL_PENDING : FAULT_SEGV_MAPERR;
+    if (access_error(cpu, vma, errorCode)) {
+      mmap_read_unlock(cpu, mm);
+      return FAULT_SEGV_ACCERR;
+    }
+    const result = handle_mm_fault(cpu, vma, vpn, flags);
+    if ((result & VM_FAULT_COMPLETED) !== 0) return FAULT_HANDLED;
+    if ((result & VM_FAULT_RETRY) === 0) {
+      mmap_read_unlock(cpu, mm);
+      return outcomeOf(result);
+    }
+    if (fault_signal_pending(cpu, flags)) return FAULT_SIGNAL_PENDING;
+    trace(cpu, TRACE_FAULT_RETRY, vpn, flags);
+    at(cpu, BETWEEN_DROP_AND_RETRY);
+    flags = nextFlags(cpu, flags);
+  }
+}
+
+/** Later attempts are TRIED; until 5.6 the second attempt was also the last, by losing ALLOW_RETRY. */
+function nextFlags(cpu: Cpu, flags: number): number {
+  return cpu.policy.retries === 'one' ? flags & ~(FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED) : flags | FAULT_FLAG_TRIED;
+}
+
+/** Must the task go back and take a signal instead of trying again? Fatal ones always; any, when a user instruction can just fault again. */
+function fault_signal_pending(cpu: Cpu, flags: number): boolean {
+  return fatal_signal_pending(cpu) || ((flags & FAULT_FLAG_USER) !== 0 && signal_pending(cpu));
+}
+
+/** Does the area forbid the access? */
+function access_error(cpu: Cpu, vma: VmaId, errorCode: number): boolean {
+  const flags = vm_flags(cpu.memory, vma);
+  if ((errorCode & X86_PF_WRITE) !== 0) return (flags & VM_WRITE) === 0;
+  // A read of a present page faulted: no change of the tables can make it legal.
+  if ((errorCode & X86_PF_PROT) !== 0) return true;
+  if ((errorCode & X86_PF_INSTR) !== 0) return (flags & VM_EXEC) === 0;
+  return (flags & VM_ACCESS_FLAGS) === 0;
+}
+
+function outcomeOf(result: VmFaultBits): FaultOutcome {
+  if ((result & VM_FAULT_ERROR) === 0) return FAULT_HANDLED;
+  if ((result & VM_FAULT_OOM) !== 0) return FAULT_OOM;
+  return (result & VM_FAULT_SIGSEGV) !== 0 ? FAULT_SEGV_ACCERR : FAULT_SIGBUS;
+}

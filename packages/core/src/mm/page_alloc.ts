@@ -1,0 +1,150 @@
+/**
+ * The frame allocator: one free list under a spinlock, and a small stock on each CPU so that a fault rarely takes the lock.
+ * It never sleeps and never reclaims. Frame 0 is the shared zero page.
+ * @kernel mm/page_alloc.c (zone free list, per-CPU pagesets)
+ * @fidelity reduced: one zone, order 0 only, no watermarks
+ * Next: mm/rmap.ts
+ */
+import { assert, invariant } from '../base/assert.ts';
+import type { Pfn, Word } from '../base/brand.ts';
+import type { Cpu } from '../cpu.ts';
+import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
+import { atomic_fetch_add, atomic_set } from '../memory/atomic.ts';
+import { H_ZONE } from '../memory/header.ts';
+import { PC_PCP_COUNT, PC_PCP_HEAD } from '../memory/percpu.ts';
+import type { SharedMemory } from '../memory/shared_memory.ts';
+import { count_vm_event, PGALLOC, PGFREE } from '../trace/counters.ts';
+import {
+  bumpFolioGeneration,
+  folioFlagsWord,
+  folioMapcountWord,
+  folioMapping,
+  folioRefcountWord,
+  lruNext,
+  NO_FOLIO,
+  PG_uptodate,
+  resetFolio,
+  setLruNext,
+  writeStamp,
+  ZERO_PFN,
+} from './folio.ts';
+
+const ZONE_LOCK: Word = H_ZONE;
+const ZONE_HEAD = (H_ZONE + 1) as Word;
+const ZONE_FREE = (H_ZONE + 2) as Word;
+
+/** Frames moved between a CPU's stock and the zone at once, and the largest stock. */
+const PCP_BATCH = 31;
+const PCP_HIGH = 2 * PCP_BATCH;
+
+/** Puts every frame but the zero page on the free list. Once, at boot, before any CPU runs. */
+export function initZone(m: SharedMemory): void {
+  const frames = m.size.frames;
+  if (frames === 0) return;
+  m.words[folioRefcountWord(m, ZERO_PFN)] = 1;
+  m.words[folioFlagsWord(m, ZERO_PFN)] = PG_uptodate;
+  bumpFolioGeneration(m, ZERO_PFN);
+  for (let pfn = 1; pfn < frames; pfn++) setLruNext(m, pfn as Pfn, (pfn + 1 < frames ? pfn + 1 : NO_FOLIO) as Pfn);
+  m.words[ZONE_HEAD] = frames > 1 ? 1 : NO_FOLIO;
+  m.words[ZONE_FREE] = frames - 1;
+}
+
+/** Free frames of the zone and of all CPUs. Exact on an idle machine. */
+export function nr_free_pages(m: SharedMemory): number {
+  let free = m.words[ZONE_FREE] as number;
+  for (let cpu = 0; cpu < m.size.cpus; cpu++) free += m.words[m.percpuAt + cpu * (m.layout.regions.percpu.words / m.size.cpus) + PC_PCP_COUNT] as number;
+  return free;
+}
+
+/**
+ * One frame with one reference and the previous owner's contents, or NO_FOLIO when memory is out. Never sleeps.
+ * @kernel alloc_pages() with order 0 and no reclaim
+ */
+export function alloc_page(cpu: Cpu): Pfn {
+  const m = cpu.memory;
+  let pfn = cpu.words[cpu.percpu + PC_PCP_HEAD] as Pfn;
+  if (pfn === NO_FOLIO) {
+    rmqueue_bulk(cpu);
+    pfn = cpu.words[cpu.percpu + PC_PCP_HEAD] as Pfn;
+    if (pfn === NO_FOLIO) return NO_FOLIO;
+  }
+  cpu.words[cpu.percpu + PC_PCP_HEAD] = lruNext(m, pfn);
+  cpu.words[cpu.percpu + PC_PCP_COUNT] = (cpu.words[cpu.percpu + PC_PCP_COUNT] as number) - 1;
+  resetFolio(cpu, pfn);
+  bumpFolioGeneration(m, pfn);
+  atomic_set(cpu, folioRefcountWord(m, pfn), 1); // Release: a reader that takes a reference sees the reset record.
+  count_vm_event(cpu, PGALLOC);
+  return pfn;
+}
+
+/** A frame that reads as zero. @kernel vma_alloc_zeroed_movable_folio() */
+export function allocZeroedPage(cpu: Cpu): Pfn {
+  const pfn = alloc_page(cpu);
+  if (pfn !== NO_FOLIO) writeStamp(cpu, pfn, 0);
+  return pfn;
+}
+
+function rmqueue_bulk(cpu: Cpu): void {
+  const m = cpu.memory;
+  spin_lock(cpu, ZONE_LOCK);
+  let head = m.words[ZONE_HEAD] as Pfn;
+  let count = 0;
+  const first = head;
+  let last: Pfn = NO_FOLIO;
+  while (head !== NO_FOLIO && count < PCP_BATCH) {
+    last = head;
+    head = lruNext(m, head);
+    count++;
+  }
+  m.words[ZONE_HEAD] = head;
+  m.words[ZONE_FREE] = (m.words[ZONE_FREE] as number) - count;
+  spin_unlock(cpu, ZONE_LOCK);
+  if (count === 0) return;
+  setLruNext(m, last, NO_FOLIO);
+  cpu.words[cpu.percpu + PC_PCP_HEAD] = first;
+  cpu.words[cpu.percpu + PC_PCP_COUNT] = count;
+}
+
+/** Drops a reference; the last one frees the frame. Never sleeps. @kernel folio_put() */
+export function folio_put(cpu: Cpu, pfn: Pfn): void {
+  // Release: this CPU's use of the page is over. Pairs with: the same decrement of the CPU that frees.
+  const before = atomic_fetch_add(cpu, folioRefcountWord(cpu.memory, pfn), -1);
+  invariant(before > 0, 'I17', 'folio_put: the folio had no reference left');
+  if (before === 1) freeFrame(cpu, pfn);
+}
+
+function freeFrame(cpu: Cpu, pfn: Pfn): void {
+  const m = cpu.memory;
+  assert(pfn !== ZERO_PFN, 'freeFrame: the zero page is never freed');
+  invariant(m.words[folioMapcountWord(m, pfn)] === 0, 'I16', 'freeFrame: a PTE still maps the folio');
+  if ((folioMapping(cpu, pfn) & 1) !== 0) resetFolio(cpu, pfn);
+  invariant(folioMapping(cpu, pfn) === 0, 'I16', 'freeFrame: the folio is still in a page cache');
+  bumpFolioGeneration(m, pfn);
+  setLruNext(m, pfn, cpu.words[cpu.percpu + PC_PCP_HEAD] as Pfn);
+  cpu.words[cpu.percpu + PC_PCP_HEAD] = pfn;
+  const count = (cpu.words[cpu.percpu + PC_PCP_COUNT] as number) + 1;
+  cpu.words[cpu.percpu + PC_PCP_COUNT] = count;
+  count_vm_event(cpu, PGFREE);
+  if (count >= PCP_HIGH) drainBatch(cpu, PCP_BATCH);
+}
+
+/** Gives frames of this CPU's stock back to the zone. */
+function drainBatch(cpu: Cpu, count: number): void {
+  const m = cpu.memory;
+  const first = cpu.words[cpu.percpu + PC_PCP_HEAD] as Pfn;
+  let last = first;
+  for (let i = 1; i < count; i++) last = lruNext(m, last);
+  cpu.words[cpu.percpu + PC_PCP_HEAD] = lruNext(m, last);
+  cpu.words[cpu.percpu + PC_PCP_COUNT] = (cpu.words[cpu.percpu + PC_PCP_COUNT] as number) - count;
+  spin_lock(cpu, ZONE_LOCK);
+  setLruNext(m, last, m.words[ZONE_HEAD] as Pfn);
+  m.words[ZONE_HEAD] = first;
+  m.words[ZONE_FREE] = (m.words[ZONE_FREE] as number) + count;
+  spin_unlock(cpu, ZONE_LOCK);
+}
+
+/** Gives the whole stock back: the CPU goes offline. @kernel drain_local_pages() */
+export function drain_local_pages(cpu: Cpu): void {
+  const count = cpu.words[cpu.percpu + PC_PCP_COUNT] as number;
+  if (count > 0) drainBatch(cpu, count);
+}

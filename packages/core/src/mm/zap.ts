@@ -1,0 +1,89 @@
+/**
+ * Zapping: taking the pages of a range out of the page tables.
+ * @kernel mm/memory.c unmap_vmas(), zap_pte_range(); mm/memory.c free_pgtables()
+ * @fidelity reduced: every present entry belongs to an anonymous or file folio or is the zero page
+ * Next: mm/vma_unmap.ts
+ */
+import { assert } from '../base/assert.ts';
+import type { MmId, Pte, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
+import { NO_TABLE } from '../base/brand.ts';
+import type { Cpu } from '../cpu.ts';
+import { TRACE_ZAP_PTE } from '../trace/events.ts';
+import { at, BEFORE_ZAP } from '../trace/points.ts';
+import { trace } from '../trace/trace_ring.ts';
+import { folio_test_anon, folioSet, PG_dirty } from './folio.ts';
+import { type MmuGather, tlb_flush_mmu, tlb_gather_mmu, tlb_finish_mmu, tlb_remove_tlb_entry, tlbBatchFull } from './mmu_gather.ts';
+import { findPteTable, free_pgd_range, PMD_PAGES, ptep_get, ptep_get_and_clear, pteWord } from './page_table.ts';
+import { pte_dirty, pte_none, pte_pfn, pte_present, pte_special } from './pte.ts';
+import { pte_offset_map_lock, pte_unmap_unlock } from './pte_lock.ts';
+import { folio_remove_rmap_pte } from './rmap.ts';
+import { vm_end, vm_mm, vm_start } from './vm_area_struct.ts';
+
+/**
+ * Removes the pages of [start, end) of one area. Frames go on the gather.
+ * @locks in: VMA read, mmap read or mmap write on the area, or the area is detached. Takes page-table locks; does not sleep
+ */
+export function zapRange(cpu: Cpu, tlb: MmuGather, vma: VmaId, start: Vpn, end: Vpn): void {
+  at(cpu, BEFORE_ZAP);
+  for (let vpn = start as number; vpn < end; ) {
+    const tableEnd = Math.min((Math.floor(vpn / PMD_PAGES) + 1) * PMD_PAGES, end);
+    const table = findPteTable(cpu, tlb.mm, vpn as Vpn);
+    if (table !== NO_TABLE) zapTable(cpu, tlb, vma, table, vpn, tableEnd);
+    if (tlbBatchFull(tlb)) tlb_flush_mmu(cpu, tlb);
+    vpn = tableEnd;
+  }
+}
+
+function zapTable(cpu: Cpu, tlb: MmuGather, vma: VmaId, table: TableId, start: number, end: number): void {
+  if (tableIsEmpty(cpu, table, start, end)) return;
+  pte_offset_map_lock(cpu, table, start as Vpn);
+  for (let vpn = start; vpn < end; vpn++) {
+    const entry = pteWord(cpu.memory, table, vpn as Vpn);
+    if (!pte_none(ptep_get(cpu, entry))) zapPte(cpu, tlb, vma, vpn as Vpn, entry);
+  }
+  pte_unmap_unlock(cpu, table);
+}
+
+/** A look without the lock: faults on the range are excluded, or their race with us may go either way. */
+function tableIsEmpty(cpu: Cpu, table: TableId, start: number, end: number): boolean {
+  const first = pteWord(cpu.memory, table, start as Vpn);
+  const words = cpu.words;
+  for (let i = 0; i < end - start; i++) if (words[first + i] !== 0) return false;
+  return true;
+}
+
+function zapPte(cpu: Cpu, tlb: MmuGather, vma: VmaId, vpn: Vpn, entry: Word): void {
+  const pte: Pte = ptep_get_and_clear(cpu, entry);
+  trace(cpu, TRACE_ZAP_PTE, vpn, pte);
+  tlb_remove_tlb_entry(tlb, vpn);
+  assert(pte_present(pte), 'zapPte: an entry that is neither empty nor present');
+  if (pte_special(pte)) return;
+  const pfn = pte_pfn(pte);
+  if (pte_dirty(pte) && !folio_test_anon(cpu, pfn)) folioSet(cpu, pfn, PG_dirty);
+  folio_remove_rmap_pte(cpu, pfn, vma);
+  tlb.pages.push(pfn);
+}
+
+/** Removes the pages of [start, end) of one area and flushes. @locks as zapRange() @kernel zap_page_range_single() */
+export function zap_page_range_single(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn): void {
+  const tlb = tlb_gather_mmu(vm_mm(cpu.memory, vma));
+  zapRange(cpu, tlb, vma, start, end);
+  tlb_finish_mmu(cpu, tlb);
+}
+
+/**
+ * Removes all pages of a run of detached areas, unlinks the page tables that nothing else between `floor` and `ceiling` needs, and gives
+ * everything back after the flush.
+ * @param beforeTables takes the areas off their files and anon_vmas, so that no reverse walk reaches a table that is freed
+ * @locks in: mmap_lock, either way; the areas are detached
+ */
+export function unmapRegion(cpu: Cpu, mm: MmId, areas: readonly VmaId[], floor: number, ceiling: number, beforeTables: (vma: VmaId) => void): void {
+  const m = cpu.memory;
+  const tlb = tlb_gather_mmu(mm);
+  for (const vma of areas) zapRange(cpu, tlb, vma, vm_start(m, vma), vm_end(m, vma));
+  for (const vma of areas) beforeTables(vma);
+  const first = areas[0];
+  const last = areas[areas.length - 1];
+  if (first !== undefined && last !== undefined) free_pgd_range(cpu, mm, vm_start(m, first), vm_end(m, last), floor, ceiling, tlb.tables);
+  tlb_finish_mmu(cpu, tlb);
+}

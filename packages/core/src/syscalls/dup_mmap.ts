@@ -1,0 +1,168 @@
+/**
+ * fork: copies an address space. Private pages are shared read-only between parent and child until one of them writes.
+ *
+ *   forking CPU                               faulting CPU of the parent
+ *   1 mmap write
+ *   2 VMA write on the area: waits
+ *                                             3 holds VMA read: installs a writable entry
+ *   4 write-protects and copies the entries   <- decides: after 2 nobody can make one writable behind our back
+ *   5 flushes: no writable translation is left
+ *
+ * @kernel kernel/fork.c dup_mmap(); mm/memory.c copy_page_range()
+ * @fidelity reduced: entries are always write-protected, pages never copied at once
+ * Next: fault/do_wp_page.ts
+ */
+import type { MmId, Pte, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
+import { NO_ANON_VMA, NO_MM, NO_TABLE, NO_VMA } from '../base/brand.ts';
+import { EINTR, ENOMEM } from '../base/errno.ts';
+import type { Cpu } from '../cpu.ts';
+import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
+import { atomic_fetch_and } from '../memory/atomic.ts';
+import { vma_link_file } from '../mm/address_space.ts';
+import { anon_vma_fork, unlink_anon_vmas } from '../mm/anon_vma.ts';
+import { folio_get, folio_test_anon, folioClear, PG_anon_exclusive } from '../mm/folio.ts';
+import { mas_destroy, mas_find, mas_preallocate, mt_next } from '../mm/maple_tree.ts';
+import { RLIM_INFINITY } from '../mm/mm_struct.ts';
+import * as mmRecord from '../mm/mm_struct.ts';
+import { mmap_write_lock, mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
+import { findPteTable, PMD_PAGES, pte_alloc, ptep_get, pteWord, set_pte_at, tableLockWord } from '../mm/page_table.ts';
+import { PTE_RW, pte_mkclean, pte_mkold, pte_none, pte_pfn, pte_special, pte_write, pte_wrprotect } from '../mm/pte.ts';
+import { folio_add_rmap_pte } from '../mm/rmap.ts';
+import { flush_tlb_mm } from '../mm/tlb.ts';
+import { vm_end, vm_flags, vm_flags_reset, vm_start, vma_anon_vma, vma_pages } from '../mm/vm_area_struct.ts';
+import { is_cow_mapping, VM_DONTCOPY, VM_LOCKED_MASK, VM_SHARED, VM_WIPEONFORK } from '../mm/vm_flags.ts';
+import { freeVmaSlot, vm_area_dup, vm_stat_account, vma_iter_store_new } from '../mm/vma.ts';
+import { vma_start_write } from '../mm/vma_lock.ts';
+import { rcu_note_quiescent } from '../sched/rcu_state.ts';
+import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
+import { at, IN_FORK_COPY } from '../trace/points.ts';
+import { mmput } from './exit_mmap.ts';
+
+/**
+ * A copy of the running address space, with one user: the caller. The child's task is another CPU that switches to it.
+ * @locks none in, none out. Takes mmap_lock of both for writing; may sleep. @returns the new MmId, or an errno
+ */
+export function sys_fork(cpu: Cpu): number {
+  count_vm_event(cpu, SYSCALLS);
+  const child = mmRecord.mm_alloc(cpu);
+  if (child === NO_MM) return failed(cpu, ENOMEM);
+  const error = dup_mmap(cpu, cpu.mm, child);
+  if (error === 0) return child;
+  mmput(cpu, child);
+  return failed(cpu, error);
+}
+
+function failed(cpu: Cpu, error: number): number {
+  count_vm_event(cpu, SYSCALLS_FAILED);
+  return error;
+}
+
+function dup_mmap(cpu: Cpu, parent: MmId, child: MmId): number {
+  const m = cpu.memory;
+  if (mmap_write_lock_killable(cpu, parent) !== 0) return EINTR;
+  mmap_write_lock(cpu, child); // Nested: nobody else knows the child.
+  copyLimits(cpu, parent, child);
+  const tree = mmRecord.mmTree(m, parent);
+  let error = 0;
+  for (let vma = mas_find(cpu, tree, 0 as Vpn); vma !== NO_VMA && error === 0; vma = mt_next(cpu, tree, vm_end(m, vma))) {
+    vma_start_write(cpu, vma);
+    if ((vm_flags(m, vma) & VM_DONTCOPY) === 0) error = copyArea(cpu, vma, child);
+    at(cpu, IN_FORK_COPY);
+  }
+  mmap_write_unlock(cpu, child);
+  flush_tlb_mm(cpu, parent); // Before the parent can fault again: entries were write-protected.
+  mmap_write_unlock(cpu, parent);
+  return error;
+}
+
+function copyLimits(cpu: Cpu, parent: MmId, child: MmId): void {
+  const m = cpu.memory;
+  mmRecord.set_start_brk(m, child, mmRecord.start_brk(m, parent));
+  mmRecord.set_mm_brk(m, child, mmRecord.mm_brk(m, parent));
+  mmRecord.set_mmap_base(m, child, mmRecord.mmap_base(m, parent));
+  mmRecord.set_max_map_count(m, child, mmRecord.max_map_count(m, parent));
+  mmRecord.set_rlimit_as(m, child, mmRecord.rlimit_as(m, parent));
+  mmRecord.set_rlimit_stack(m, child, mmRecord.rlimit_stack(m, parent));
+  mmRecord.set_rlimit_memlock(m, child, mmRecord.rlimit_memlock(m, parent) || RLIM_INFINITY);
+  mmRecord.set_rlimit_data(m, child, mmRecord.rlimit_data(m, parent));
+}
+
+/** @locks in: mmap write on both, VMA write on the parent's area. @returns ENOMEM or 0 */
+function copyArea(cpu: Cpu, vma: VmaId, child: MmId): number {
+  const m = cpu.memory;
+  const copy = vm_area_dup(cpu, child, vma);
+  if (copy === NO_VMA) return ENOMEM;
+  vm_flags_reset(m, copy, vm_flags(m, copy) & ~VM_LOCKED_MASK);
+  const wiped = (vm_flags(m, vma) & VM_WIPEONFORK) !== 0;
+  if (wiped) unlink_anon_vmas(cpu, copy); // It has no links yet: this only forgets the parent's anon_vma.
+  else if (!anon_vma_fork(cpu, copy, vma)) {
+    freeVmaSlot(cpu, copy);
+    return ENOMEM;
+  }
+  if (!mas_preallocate(cpu, mmRecord.mmTree(m, child), 1)) {
+    unlink_anon_vmas(cpu, copy);
+    freeVmaSlot(cpu, copy);
+    return ENOMEM;
+  }
+  vma_start_write(cpu, copy);
+  vma_iter_store_new(cpu, child, copy);
+  mas_destroy(cpu);
+  mmRecord.set_map_count(m, child, mmRecord.map_count(m, child) + 1);
+  vm_stat_account(cpu, child, vm_flags(m, copy), vma_pages(m, copy));
+  vma_link_file(cpu, copy);
+  return wiped ? 0 : copy_page_range(cpu, copy, vma, child);
+}
+
+/** Shared pages need no copying: the child faults them in. @kernel vma_needs_copy() */
+const needsCopy = (cpu: Cpu, vma: VmaId): boolean => vma_anon_vma(cpu.memory, vma) !== NO_ANON_VMA;
+
+function copy_page_range(cpu: Cpu, copy: VmaId, vma: VmaId, child: MmId): number {
+  const m = cpu.memory;
+  if (!needsCopy(cpu, vma)) return 0;
+  const parent = cpu.mm;
+  const end = vm_end(m, vma);
+  for (let vpn = vm_start(m, vma) as number; vpn < end; ) {
+    const tableEnd = Math.min((Math.floor(vpn / PMD_PAGES) + 1) * PMD_PAGES, end);
+    const from = findPteTable(cpu, parent, vpn as Vpn);
+    if (from !== NO_TABLE) {
+      const to = pte_alloc(cpu, child, vpn as Vpn);
+      if (to === NO_TABLE) return ENOMEM;
+      copy_pte_range(cpu, copy, vma, from, to, vpn, tableEnd);
+    }
+    vpn = tableEnd;
+    rcu_note_quiescent(cpu);
+  }
+  return 0;
+}
+
+function copy_pte_range(cpu: Cpu, copy: VmaId, vma: VmaId, from: TableId, to: TableId, start: number, end: number): void {
+  const m = cpu.memory;
+  // The child's table first, then the parent's: nobody else takes both.
+  spin_lock(cpu, tableLockWord(m, to));
+  spin_lock(cpu, tableLockWord(m, from));
+  for (let vpn = start; vpn < end; vpn++) {
+    const source = pteWord(m, from, vpn as Vpn);
+    const pte = ptep_get(cpu, source);
+    if (!pte_none(pte)) copyPresent(cpu, copy, vma, source, pteWord(m, to, vpn as Vpn), pte);
+  }
+  spin_unlock(cpu, tableLockWord(m, from));
+  spin_unlock(cpu, tableLockWord(m, to));
+}
+
+/** @locks in: both page-table locks */
+function copyPresent(cpu: Cpu, copy: VmaId, vma: VmaId, source: Word, target: Word, seen: Pte): void {
+  const flags = vm_flags(cpu.memory, vma);
+  let pte = seen;
+  if (!pte_special(pte)) {
+    const pfn = pte_pfn(pte);
+    folio_get(cpu, pfn);
+    folio_add_rmap_pte(cpu, pfn, copy);
+    if (folio_test_anon(cpu, pfn)) folioClear(cpu, pfn, PG_anon_exclusive);
+  }
+  if (is_cow_mapping(flags) && pte_write(pte)) {
+    atomic_fetch_and(cpu, source, ~PTE_RW); // Pairs with: the hardware walk, which may set the dirty bit until the flush.
+    pte = pte_wrprotect(pte);
+  }
+  if ((flags & VM_SHARED) !== 0) pte = pte_mkclean(pte);
+  set_pte_at(cpu, target, pte_mkold(pte));
+}

@@ -1,0 +1,153 @@
+/**
+ * madvise: hints that change flags (under mmap_lock for writing), throw pages away (under the VMA lock of one area, else mmap_lock for
+ * reading), or fault pages in.
+ * @kernel mm/madvise.c madvise_lock(), madvise_walk_vmas(), madvise_dontneed_free()
+ * @fidelity reduced: FREE discards at once, as memory pressure might; COLD, PAGEOUT, WILLNEED and REMOVE are refused until there is reclaim
+ * Next: mm/zap.ts
+ */
+import type { MmId, VmaId, Vpn } from '../base/brand.ts';
+import { NO_VMA } from '../base/brand.ts';
+import { EINTR, EINVAL, ENOMEM } from '../base/errno.ts';
+import type { Cpu } from '../cpu.ts';
+import { mas_find, mt_next, mt_prev } from '../mm/maple_tree.ts';
+import {
+  MADV_DODUMP,
+  MADV_DOFORK,
+  MADV_DONTDUMP,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_HUGEPAGE,
+  MADV_KEEPONFORK,
+  MADV_NOHUGEPAGE,
+  MADV_NORMAL,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_RANDOM,
+  MADV_SEQUENTIAL,
+  MADV_WIPEONFORK,
+  TASK_SIZE_VPN,
+} from '../mm/mman.ts';
+import { mmTree } from '../mm/mm_struct.ts';
+import { mmap_read_lock_killable, mmap_read_unlock, mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
+import { vm_end, vm_flags, vm_start, vma_is_anonymous } from '../mm/vm_area_struct.ts';
+import {
+  VM_DONTCOPY,
+  VM_DONTDUMP,
+  VM_HUGEPAGE,
+  VM_IO,
+  VM_LOCKED,
+  VM_NOHUGEPAGE,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+} from '../mm/vm_flags.ts';
+import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
+import { vma_modify_flags } from '../mm/vma_merge.ts';
+import { zap_page_range_single } from '../mm/zap.ts';
+import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
+import { faultin_page_range } from './populate.ts';
+
+/** Flags that an advice sets and clears. */
+interface FlagChange {
+  readonly set: number;
+  readonly clear: number;
+}
+const FLAG_ADVICE: ReadonlyMap<number, FlagChange> = new Map([
+  [MADV_NORMAL, { set: 0, clear: VM_RAND_READ | VM_SEQ_READ }],
+  [MADV_RANDOM, { set: VM_RAND_READ, clear: VM_SEQ_READ }],
+  [MADV_SEQUENTIAL, { set: VM_SEQ_READ, clear: VM_RAND_READ }],
+  [MADV_DONTFORK, { set: VM_DONTCOPY, clear: 0 }],
+  [MADV_DOFORK, { set: 0, clear: VM_DONTCOPY }],
+  [MADV_WIPEONFORK, { set: VM_WIPEONFORK, clear: 0 }],
+  [MADV_KEEPONFORK, { set: 0, clear: VM_WIPEONFORK }],
+  [MADV_DONTDUMP, { set: VM_DONTDUMP, clear: 0 }],
+  [MADV_DODUMP, { set: 0, clear: VM_DONTDUMP }],
+  [MADV_HUGEPAGE, { set: VM_HUGEPAGE, clear: VM_NOHUGEPAGE }],
+  [MADV_NOHUGEPAGE, { set: VM_NOHUGEPAGE, clear: VM_HUGEPAGE }],
+]);
+
+const discards = (advice: number): boolean => advice === MADV_DONTNEED || advice === MADV_FREE;
+
+/** @locks none in, none out. May sleep. Pages. @returns 0 or an errno; ENOMEM also when part of the range is not mapped, the rest is done */
+export function sys_madvise(cpu: Cpu, start: number, len: number, advice: number): number {
+  count_vm_event(cpu, SYSCALLS);
+  const result = do_madvise(cpu, cpu.mm, start, len, advice);
+  if (result < 0) count_vm_event(cpu, SYSCALLS_FAILED);
+  return result;
+}
+
+function do_madvise(cpu: Cpu, mm: MmId, start: number, len: number, advice: number): number {
+  const populates = advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE;
+  if (!populates && !discards(advice) && !FLAG_ADVICE.has(advice)) return EINVAL;
+  if (start < 0 || len < 0 || start + len > TASK_SIZE_VPN) return EINVAL;
+  if (len === 0) return 0;
+  const from = start as Vpn;
+  const until = (start + len) as Vpn;
+  if (populates) return faultin_page_range(cpu, mm, from, until, advice === MADV_POPULATE_WRITE);
+  if (discards(advice)) return discard(cpu, mm, from, until, advice);
+  if (mmap_write_lock_killable(cpu, mm) !== 0) return EINTR;
+  const result = walkVmas(cpu, mm, from, until, (vma, first, last) => changeFlags(cpu, mm, vma, first, last, FLAG_ADVICE.get(advice) as FlagChange));
+  mmap_write_unlock(cpu, mm);
+  return result;
+}
+
+/** Under the VMA lock when the range lies in one area; otherwise under mmap_lock for reading. @kernel MADVISE_VMA_READ_LOCK */
+function discard(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, advice: number): number {
+  if (cpu.policy.vmaLock === 'refcount') {
+    const vma = lock_vma_under_rcu(cpu, mm, start);
+    if (vma !== NO_VMA) {
+      const whole = end <= vm_end(cpu.memory, vma);
+      const result = whole ? madvise_dontneed_free(cpu, vma, start, end, advice) : 0;
+      vma_end_read(cpu, vma);
+      if (whole) return result;
+    }
+  }
+  if (mmap_read_lock_killable(cpu, mm) !== 0) return EINTR;
+  const result = walkVmas(cpu, mm, start, end, (vma, first, last) => madvise_dontneed_free(cpu, vma, first, last, advice));
+  mmap_read_unlock(cpu, mm);
+  return result;
+}
+
+/** @locks in: VMA read, or mmap read */
+function madvise_dontneed_free(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn, advice: number): number {
+  const flags = vm_flags(cpu.memory, vma);
+  if ((flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return EINVAL;
+  if (advice === MADV_FREE && !vma_is_anonymous(cpu.memory, vma)) return EINVAL;
+  zap_page_range_single(cpu, vma, start, end);
+  return 0;
+}
+
+/** @locks in: mmap_lock as the visitor needs it. @returns the first error of a visit, else ENOMEM if there was a hole, else 0 */
+function walkVmas(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, visit: (vma: VmaId, first: Vpn, last: Vpn) => number): number {
+  const m = cpu.memory;
+  const tree = mmTree(m, mm);
+  let unmapped = 0;
+  for (let at = start; at < end; ) {
+    const vma = mas_find(cpu, tree, at);
+    if (vma === NO_VMA || vm_start(m, vma) >= end) return ENOMEM;
+    if (vm_start(m, vma) > at) unmapped = ENOMEM;
+    const first = Math.max(at, vm_start(m, vma)) as Vpn;
+    const last = Math.min(vm_end(m, vma), end) as Vpn;
+    const error = visit(vma, first, last);
+    if (error !== 0) return error;
+    at = last;
+  }
+  return unmapped;
+}
+
+/** @locks in: mmap write */
+function changeFlags(cpu: Cpu, mm: MmId, vma: VmaId, first: Vpn, last: Vpn, change: FlagChange): number {
+  const m = cpu.memory;
+  const old = vm_flags(m, vma);
+  if ((change.clear & VM_DONTCOPY) !== 0 && (old & VM_IO) !== 0) return EINVAL;
+  if ((change.set & VM_WIPEONFORK) !== 0 && (!vma_is_anonymous(m, vma) || (old & VM_SHARED) !== 0)) return EINVAL;
+  const flags = (old & ~change.clear) | change.set;
+  if (flags === old) return 0;
+  const tree = mmTree(m, mm);
+  const prev = mt_prev(cpu, tree, vm_start(m, vma));
+  const next = mt_next(cpu, tree, vm_end(m, vma));
+  return vma_modify_flags(cpu, prev, vma, next, first, last, flags) === ENOMEM ? ENOMEM : 0;
+}
