@@ -125,3 +125,8 @@ export function signal_pending_state(cpu: Cpu, state: number): boolean {
 export function takeSignals(cpu: Cpu): number {
   return atomic_fetch_and(cpu, (cpu.percpu + PC_SIGPENDING) as Word, 0);
 }
+
+/** As takeSignals(), but SIGKILL stays pending, also when it arrives just now: there is no handler that could take it. */
+export function takeHandledSignals(cpu: Cpu): number {
+  return atomic_fetch_and(cpu, (cpu.percpu + PC_SIGPENDING) as Word, SIGKILL_BIT) & ~SIGKILL_BIT;
+}

@@ -31,6 +31,9 @@ export const COUNTER_NAMES = [
   'faults_finished',
   'faults_error',
   'faults_signal',
+  'faults_refused',
+  'faults_retried',
+  'faults_gup_retried',
   'mmap_attempts',
   'accesses',
   'accesses_tlb_hit',
@@ -43,6 +46,7 @@ export const COUNTER_NAMES = [
   'mmap_write_released',
   'mmap_downgraded',
   'mmap_trylock_failed',
+  'vma_lock_abort_madvise',
   'vma_write_locked',
   'vma_write_waited',
   'vma_split',
@@ -83,6 +87,12 @@ export const FAULTS_GUP: number = index('faults_gup');
 export const FAULTS_FINISHED: number = index('faults_finished');
 export const FAULTS_ERROR: number = index('faults_error');
 export const FAULTS_SIGNAL: number = index('faults_signal');
+/** Ended before any handler: no area, or one that forbids the access. */
+export const FAULTS_REFUSED: number = index('faults_refused');
+/** Attempts that ended with RETRY, whoever made them. */
+export const FAULTS_RETRIED: number = index('faults_retried');
+/** Attempts of GUP that ended with RETRY. */
+export const FAULTS_GUP_RETRIED: number = index('faults_gup_retried');
 export const MMAP_ATTEMPTS: number = index('mmap_attempts');
 export const ACCESSES: number = index('accesses');
 export const ACCESSES_TLB_HIT: number = index('accesses_tlb_hit');
@@ -95,6 +105,8 @@ export const MMAP_READ_RELEASED: number = index('mmap_read_released');
 export const MMAP_WRITE_RELEASED: number = index('mmap_write_released');
 export const MMAP_DOWNGRADED: number = index('mmap_downgraded');
 export const MMAP_TRYLOCK_FAILED: number = index('mmap_trylock_failed');
+/** Those of vma_lock_abort that madvise caused, not a fault. */
+export const VMA_LOCK_ABORT_MADVISE: number = index('vma_lock_abort_madvise');
 export const VMA_WRITE_LOCKED: number = index('vma_write_locked');
 export const VMA_WRITE_WAITED: number = index('vma_write_waited');
 export const VMA_SPLIT: number = index('vma_split');
