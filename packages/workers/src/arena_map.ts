@@ -1,0 +1,73 @@
+/**
+ * How the words left to the user of a machine are divided: first the caller's own, then what this package keeps in shared memory so
+ * that it can be read from outside while the CPUs run: the last operations and the latency buckets of each CPU.
+ * The same size gives the same map on every thread.
+ * Next: program/op_log.ts, program/latency.ts
+ */
+import type { MachineSize } from '@faultlab/core/memory/limits';
+import { LINE_WORDS } from '@faultlab/core/memory/shared_words';
+
+/** Words that CPUs use to hand address spaces to each other; one per CPU, then a line for shared counters. */
+export const COUNTER_WORDS: number = LINE_WORDS * 2;
+
+/** Log-linear buckets: 32 steps in each doubling, up to 2^36 ns (more than a minute). */
+export const BUCKET_STEPS = 32;
+export const BUCKET_COUNT: number = BUCKET_STEPS * 32;
+
+/** What is timed. The order is the order of the tables in a report. */
+export const LATENCY_PATHS = [
+  'fault: vma lock',
+  'fault: mmap fallback',
+  'fault: retry',
+  'fault: refused',
+  'kernel access',
+  'remote access',
+  'mmap',
+  'munmap',
+  'mprotect',
+  'mremap',
+  'madvise',
+  'mlock',
+  'brk',
+  'fork',
+  'fork and exit',
+  'process round',
+] as const;
+export type LatencyPath = (typeof LATENCY_PATHS)[number];
+
+export const OP_LOG_ENTRIES = 64;
+export const OP_LOG_ENTRY_WORDS = 8;
+const OP_LOG_WORDS: number = LINE_WORDS + OP_LOG_ENTRIES * OP_LOG_ENTRY_WORDS;
+const LATENCY_WORDS: number = LATENCY_PATHS.length * BUCKET_COUNT;
+const PER_CPU: number = OP_LOG_WORDS + LATENCY_WORDS;
+
+/** Where each part begins, as an index into the `user` view of the memory. */
+export interface ArenaMap {
+  readonly mailboxes: number;
+  readonly counter: number;
+  opLog(cpu: number): number;
+  latency(cpu: number): number;
+}
+
+/** What this package needs besides the caller's words. */
+export const harnessWords = (cpus: number): number => cpus * LINE_WORDS + COUNTER_WORDS + cpus * PER_CPU;
+
+const roundToLine = (words: number): number => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
+
+/** The size of a machine whose caller asked for `size.userWords` words. */
+export function withHarnessWords(size: MachineSize): MachineSize {
+  return { ...size, userWords: roundToLine(size.userWords) + harnessWords(size.cpus) };
+}
+
+/** The map of a memory whose size came from `withHarnessWords`. */
+export function arenaMap(size: MachineSize): ArenaMap {
+  const mailboxes = size.userWords - harnessWords(size.cpus);
+  const counter = mailboxes + size.cpus * LINE_WORDS;
+  const perCpu = counter + COUNTER_WORDS;
+  return {
+    mailboxes,
+    counter,
+    opLog: (cpu) => perCpu + cpu * PER_CPU,
+    latency: (cpu) => perCpu + cpu * PER_CPU + OP_LOG_WORDS,
+  };
+}

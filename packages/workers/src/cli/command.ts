@@ -1,0 +1,49 @@
+/**
+ * What every command of the command line shares: its exit codes, its output, and parsers whose complaints are full sentences.
+ * Next: main.ts puts the commands together.
+ */
+import { resolve } from 'node:path';
+import { UsageError } from '@faultlab/core/base/errors';
+import type { Command } from 'commander';
+import { wholeNumber } from '../machine_config.ts';
+
+export const EXIT_GOOD = 0;
+/** The thing tested is bad. */
+export const EXIT_BAD = 1;
+export const EXIT_MISUSE = 2;
+/** Nothing moved any more. */
+export const EXIT_STALL = 3;
+export const EXIT_INTERRUPTED = 130;
+
+/** What a command is given besides its options. */
+export interface CliContext {
+  readonly out: NodeJS.WriteStream;
+  readonly errors: NodeJS.WriteStream;
+  /** The exit code of the process; 0 unless somebody calls this. */
+  exit(code: number): void;
+}
+
+/** Adds one command to the program. */
+export type CliCommand = (program: Command, context: CliContext) => void;
+
+/** A parser for whole numbers: digits only, so that no number is silently another one. */
+export const integer =
+  (name: string, least: number, most: number) =>
+  (text: string): number => {
+    if (!/^\d+$/.test(text)) throw new UsageError(`${name} is "${text}", but it must be a whole number from ${least} to ${most}.`);
+    return wholeNumber(name, Number(text), least, most);
+  };
+
+/** A parser for seconds. */
+export const seconds =
+  (name: string, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+(\.\d+)?$/.test(text) || !(value > 0 && value <= most)) {
+      throw new UsageError(`${name} is "${text}", but it must be a number above 0 and up to ${most}.`);
+    }
+    return value;
+  };
+
+/** A file named on the command line, seen from where the user typed it: pnpm runs scripts elsewhere. */
+export const userPath = (file: string): string => resolve(process.env['INIT_CWD'] ?? process.cwd(), file);

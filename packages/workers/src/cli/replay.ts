@@ -1,0 +1,116 @@
+/**
+ * `faultlab replay`: recorded programs on the model.
+ * Next: ../replay/replay_trace.ts
+ */
+import { UsageError } from '@faultlab/core/base/errors';
+import { POLICIES, policyByName } from '@faultlab/core/policy/policies';
+import { Option } from 'commander';
+import type { Speed } from '../replay/replay_program.ts';
+import { replayReport } from '../replay/replay_report.ts';
+import type { ReplayResult, ReplayVerdict } from '../replay/replay_result.ts';
+import { replayTrace, SHOW_DEFAULT } from '../replay/replay_trace.ts';
+import { grouped } from '../report/numbers.ts';
+import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, EXIT_INTERRUPTED, EXIT_STALL, integer, userPath } from './command.ts';
+import { writeJson } from './write_json.ts';
+
+interface ReplayFlags {
+  readonly policy: string;
+  readonly speed: Speed;
+  readonly show: number;
+  readonly verify: boolean;
+  readonly json: string | undefined;
+}
+
+const EXIT_CODES: Readonly<Record<ReplayVerdict, number>> = {
+  agrees: EXIT_GOOD,
+  differs: EXIT_BAD,
+  violation: EXIT_BAD,
+  death: EXIT_BAD,
+  stall: EXIT_STALL,
+  interrupted: EXIT_INTERRUPTED,
+};
+const SHOW_MAX = 100_000;
+const STANDARD_INPUT = '-';
+
+export const replayCommand: CliCommand = (program, context) => {
+  program
+    .command('replay')
+    .summary('replay the page faults and memory system calls of a recorded program')
+    .description(
+      'Reads the text of perf script (plain or gzipped; - is standard input), gives every thread of the trace a CPU and every process an ' +
+        'address space, and does what the program did. Every area that the kernel reported and every fault that it served is compared.',
+    )
+    .argument('<file...>', 'traces, one after the other')
+    .option('--policy <name>', `kernel to follow: ${POLICIES.map((policy) => policy.name).join(', ')}`, 'linux-6.18')
+    .addOption(
+      new Option('--speed <speed>', 'as fast as the order allows, or no earlier than recorded').choices(['max', 'recorded']).default('max'),
+    )
+    .option('--show <n>', 'differences to print', integer('--show', 0, SHOW_MAX), SHOW_DEFAULT)
+    .option('--verify', 'check more, at a lower speed', false)
+    .option('--json <file>', 'write the result as JSON, too (for several traces: a list)')
+    .addHelpText('after', EXAMPLES)
+    .action((files: string[], flags: ReplayFlags) => replay(files, flags, context));
+};
+
+const EXAMPLES = `
+To record a program on Linux:
+  perf record -d -c 1 -e exceptions:page_fault_user \\
+    $(for s in mmap munmap mprotect mremap madvise brk; do echo -e syscalls:sys_enter_$s -e syscalls:sys_exit_$s; done) -- PROGRAM
+  perf script --show-mmap-events --show-task-events --ns -F comm,pid,tid,cpu,time,event,trace > trace.txt
+
+Exit codes: 0 everything as recorded, 1 something was not, 2 misuse or a bad trace, 3 no progress, 130 interrupted.`;
+
+async function replay(files: readonly string[], flags: ReplayFlags, context: CliContext): Promise<void> {
+  const policy = policyByName(flags.policy).name;
+  if (files.filter((file) => file === STANDARD_INPUT).length > 1) {
+    throw new UsageError('Standard input (-) is named twice, but it can be read only once; name it once.');
+  }
+  const interrupt = new AbortController();
+  const release = onInterrupt(interrupt);
+  const results: ReplayResult[] = [];
+  try {
+    for (const file of files) {
+      if (interrupt.signal.aborted) break;
+      const path = file === STANDARD_INPUT ? file : userPath(file);
+      const name = file === STANDARD_INPUT ? 'standard input' : file;
+      const { speed, show, verify } = flags;
+      const progress = progressLine(context.errors, name);
+      const result = await replayTrace(path, { name, policy, speed, show, verify, signal: interrupt.signal, onProgress: progress.show });
+      progress.clear();
+      results.push(result);
+      context.out.write(`${replayReport(result).join('\n')}\n`);
+    }
+  } finally {
+    release();
+  }
+  if (flags.json !== undefined) await writeJson(userPath(flags.json), results.length === 1 ? results[0] : results);
+  context.exit(Math.max(...results.map(({ verdict }) => EXIT_CODES[verdict]), interrupt.signal.aborted ? EXIT_INTERRUPTED : EXIT_GOOD));
+}
+
+/** The first interrupt ends the replay cleanly, with its report; the second one ends the process. @returns what undoes it */
+function onInterrupt(controller: AbortController): () => void {
+  const interrupted = (): void => {
+    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    controller.abort();
+  };
+  process.on('SIGINT', interrupted);
+  return () => process.off('SIGINT', interrupted);
+}
+
+const LINE_EVERY = 5;
+
+/** One redrawn line on a terminal, a line every few seconds elsewhere. */
+function progressLine(stream: NodeJS.WriteStream, name: string): { show(done: number, total: number): void; clear(): void } {
+  let calls = 0;
+  const erase = '\r\x1b[K';
+  return {
+    show: (done, total) => {
+      const text = `replay: ${name}: ${grouped(done)} of ${grouped(total)} operations`;
+      if (stream.isTTY) stream.write(`${erase}${text}`);
+      else if (++calls % LINE_EVERY === 0) stream.write(`${text}\n`);
+    },
+    clear: () => {
+      if (stream.isTTY) stream.write(erase);
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/**
+ * Latencies of a run, or of several runs together: bucket counts that add up, and their percentiles.
+ */
+import { build } from 'hdr-histogram-js';
+import { LATENCY_PATHS, type LatencyPath } from './arena_map.ts';
+import type { Machine } from './machine.ts';
+import { readBuckets } from './program/latency.ts';
+
+/** Of one path, in nanoseconds. Only a part of the operations is timed, so `max` is the longest of those. */
+export interface LatencySummary {
+  readonly path: LatencyPath;
+  readonly timed: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+const HIGHEST_NS = 2 ** 37;
+
+export class LatencyTotals {
+  readonly #counts: readonly Map<number, number>[] = LATENCY_PATHS.map(() => new Map());
+
+  /** Adds what the CPUs of a machine at rest have recorded since their program began. */
+  addFrom(machine: Machine): void {
+    LATENCY_PATHS.forEach((_, path) => {
+      for (let cpu = 0; cpu < machine.config.cpus; cpu++) {
+        for (const { ns, count } of readBuckets(machine.memory.user, machine.arena.latency(cpu), path)) this.#add(path, ns, count);
+      }
+    });
+  }
+
+  /** Paths that were never timed are left out. */
+  summaries(): LatencySummary[] {
+    return LATENCY_PATHS.flatMap((path, index) => {
+      const counts = this.#counts[index] as Map<number, number>;
+      if (counts.size === 0) return [];
+      const histogram = build({ lowestDiscernibleValue: 1, highestTrackableValue: HIGHEST_NS, numberOfSignificantValueDigits: 2 });
+      for (const [ns, count] of counts) histogram.recordValueWithCount(Math.max(1, Math.round(ns)), count);
+      const at = (percentile: number): number => histogram.getValueAtPercentile(percentile);
+      return [{ path, timed: histogram.totalCount, p50: at(50), p99: at(99), p999: at(99.9), max: at(100) }];
+    });
+  }
+
+  #add(path: number, ns: number, count: number): void {
+    const counts = this.#counts[path] as Map<number, number>;
+    counts.set(ns, (counts.get(ns) ?? 0) + count);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * A machine: shared memory and one thread per CPU. It owns every thread: after `close()`, or at the end of an `await using` block, none
+ * is left, whatever happened.
+ * Next: cpu_pool.ts starts the threads, watchdog.ts watches them, program/run_program.ts is what they usually do.
+ */
+import { availableParallelism } from 'node:os';
+import type { Worker } from 'node:worker_threads';
+import { UsageError } from '@faultlab/core/base/errors';
+import { createMachineMemory } from '@faultlab/core/boot';
+import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
+import { type ArenaMap, arenaMap, withHarnessWords } from './arena_map.ts';
+import { CpuPool } from './cpu_pool.ts';
+import { resetDoorbell, ringFreeze } from './doorbell.ts';
+import { type MachineConfig, type MachineOptions, resolveConfig } from './machine_config.ts';
+import { type FinishedRun, type MachineRun, RunInProgress } from './run_in_progress.ts';
+
+const POLITE_END_MS = 1_000;
+
+/** Starts a machine and waits until every CPU answers. @throws UsageError for a bad option */
+export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
+  const config = resolveConfig(options);
+  const memory = createMachineMemory(withHarnessWords(config.size), { plain: config.plain });
+  const pool = new CpuPool(config.cpus, config.heapMb, {
+    handle: memory.handle,
+    policy: config.policy,
+    verify: config.verify,
+    trace: config.trace,
+    spin: availableParallelism() > 1,
+    clockOrigin: performance.timeOrigin,
+  });
+  try {
+    await Promise.all(pool.threads.map((thread) => thread.call((control) => control.hello())));
+  } catch (error) {
+    await pool.close(0);
+    throw error;
+  }
+  return new Machine(config, memory, pool);
+}
+
+export class Machine implements AsyncDisposable {
+  readonly config: MachineConfig;
+  readonly memory: SharedMemory;
+  readonly arena: ArenaMap;
+  readonly #pool: CpuPool;
+  #state: 'idle' | 'running' | 'broken' | 'closed' = 'idle';
+
+  /** Use bootMachine(). */
+  constructor(config: MachineConfig, memory: SharedMemory, pool: CpuPool) {
+    this.config = config;
+    this.memory = memory;
+    this.arena = arenaMap(memory.size);
+    this.#pool = pool;
+  }
+
+  /** False after a violation, a stall or the death of a thread: look at the memory, then close the machine. */
+  get usable(): boolean {
+    return this.#state === 'idle';
+  }
+
+  /** The threads themselves, in no particular order. */
+  get workers(): readonly Worker[] {
+    return this.#pool.workers;
+  }
+
+  /** Thread numbers by CPU: `workers` and other tools know a CPU by them. */
+  async threadIds(): Promise<number[]> {
+    const answers = await Promise.all(this.#pool.threads.map((thread) => thread.call((control) => control.hello())));
+    return answers.map((answer) => answer.threadId);
+  }
+
+  /**
+   * Lets the CPUs work, from a common start to the last report. A violation of the model is part of the reports.
+   * @throws StallError when a CPU makes no progress; CpuError when a thread dies or its work throws; UsageError when the work refuses
+   * its data. The machine is not usable afterwards.
+   */
+  async run<Data, Result>(run: MachineRun<Data>): Promise<FinishedRun<Result>> {
+    if (this.#state !== 'idle') throw new UsageError(`This machine is ${this.#state}, so it cannot run; boot another one.`);
+    this.#state = 'running';
+    resetDoorbell(this.memory);
+    let healthy = false;
+    try {
+      const finished = await new RunInProgress<Data, Result>({ config: this.config, memory: this.memory, pool: this.#pool }, run).finish();
+      healthy = finished.reports.every((report) => report.end === 'finished');
+      return finished;
+    } finally {
+      this.#state = healthy ? 'idle' : 'broken';
+    }
+  }
+
+  /** Ends every thread. Safe to call twice. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    const healthy = this.#state === 'idle';
+    this.#state = 'closed';
+    ringFreeze(this.memory);
+    await this.#pool.close(healthy ? POLITE_END_MS : 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * What a machine is made of: the options a caller gives, the defaults, and the sentences that refuse a bad value.
+ * Next: machine.ts boots one.
+ */
+import { availableParallelism } from 'node:os';
+import { UsageError } from '@faultlab/core/base/errors';
+import { CPUS_MAX, DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
+import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
+import { policyByName } from '@faultlab/core/policy/policies';
+
+/** Everything has a default: `bootMachine()` gives four CPUs under `linux-6.18`. */
+export interface MachineOptions {
+  /** Threads, each of them one CPU. More than the host has cores is fine. */
+  readonly cpus?: number;
+  /** Which kernel's decisions the faults follow: a name, or a record of your own. */
+  readonly policy?: string | FaultPolicy;
+  /** Maxima of the tables, where the defaults do not fit. */
+  readonly size?: Partial<Omit<MachineSize, 'cpus'>>;
+  /** Drives everything that is drawn. */
+  readonly seed?: number;
+  /** Check more than the constant-time assertions; slower. */
+  readonly verify?: boolean;
+  /** Record the last events of every CPU. On by default. */
+  readonly trace?: boolean;
+  /** Use plain Atomics instead of the WebAssembly operations; slower, same results. */
+  readonly plain?: boolean;
+  /** A CPU that makes no progress for so many milliseconds has stalled. */
+  readonly stallMs?: number;
+  /** Heap limit of each thread in megabytes. */
+  readonly heapMb?: number;
+}
+
+/** The same with every choice made. */
+export interface MachineConfig {
+  readonly cpus: number;
+  readonly policy: FaultPolicy;
+  readonly size: MachineSize;
+  readonly seed: number;
+  readonly verify: boolean;
+  readonly trace: boolean;
+  readonly plain: boolean;
+  readonly stallMs: number;
+  readonly heapMb: number;
+}
+
+export const STALL_MS_DEFAULT = 10_000;
+const HEAP_MB_DEFAULT = 256;
+const FRAMES_PER_CPU = 2048;
+const AREAS_PER_CPU = 1024;
+
+/** CPUs of a stress run when nobody says: enough that some of them are preempted in the middle of everything. */
+export const defaultStressCpus = (): number => Math.max(4, 2 * availableParallelism());
+
+/** @throws UsageError naming the option, its value and its bounds */
+export function resolveConfig(options: MachineOptions): MachineConfig {
+  const cpus = wholeNumber('cpus', options.cpus ?? DEFAULT_SIZE.cpus, 1, CPUS_MAX);
+  const policy = typeof options.policy === 'object' ? options.policy : policyByName(options.policy ?? 'linux-6.18');
+  return {
+    cpus,
+    policy,
+    size: { ...sizeFor(cpus), ...options.size, cpus },
+    seed: wholeNumber('seed', options.seed ?? 1, 0, 0xffff_ffff),
+    verify: options.verify ?? false,
+    trace: options.trace ?? true,
+    plain: options.plain ?? false,
+    stallMs: wholeNumber('stallMs', options.stallMs ?? STALL_MS_DEFAULT, 50, 3_600_000),
+    heapMb: wholeNumber('heapMb', options.heapMb ?? HEAP_MB_DEFAULT, 16, 65_536),
+  };
+}
+
+/** The default tables, with room for what each further CPU keeps to itself. */
+export function sizeFor(cpus: number): MachineSize {
+  return {
+    ...DEFAULT_SIZE,
+    cpus,
+    mms: Math.max(DEFAULT_SIZE.mms, cpus * 8),
+    vmas: Math.max(DEFAULT_SIZE.vmas, cpus * AREAS_PER_CPU),
+    frames: Math.max(DEFAULT_SIZE.frames, cpus * FRAMES_PER_CPU),
+    anonVmas: Math.max(DEFAULT_SIZE.anonVmas, cpus * AREAS_PER_CPU),
+    avcs: Math.max(DEFAULT_SIZE.avcs, cpus * AREAS_PER_CPU * 2),
+  };
+}
+
+/** @throws UsageError unless the value is a whole number within the bounds */
+export function wholeNumber(name: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new UsageError(`${name} is ${value}, but it must be a whole number from ${least} to ${most}.`);
+}

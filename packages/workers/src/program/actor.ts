@@ -1,0 +1,37 @@
+/**
+ * What the execution of a program on one CPU carries around: the CPU, what it knows of its pages, its source of stamps.
+ * Next: execute_op.ts
+ */
+import type { Cpu } from '@faultlab/core/cpu';
+import type { ArenaMap } from '../arena_map.ts';
+import { PageShadow } from './page_shadow.ts';
+import type { Program } from './program.ts';
+import { StampSource } from './stamp.ts';
+
+export interface Actor {
+  readonly cpu: Cpu;
+  readonly arena: ArenaMap;
+  /** The address space that the program runs on. */
+  readonly home: number;
+  readonly shadows: readonly PageShadow[];
+  readonly stamps: StampSource;
+  /** Signals may end calls and accesses. */
+  readonly signals: boolean;
+}
+
+export function createActor(cpu: Cpu, arena: ArenaMap, home: number, program: Program): Actor {
+  return {
+    cpu,
+    arena,
+    home,
+    shadows: program.regions.map((region) => new PageShadow(region)),
+    stamps: new StampSource(cpu.id),
+    signals: program.signals ?? false,
+  };
+}
+
+/** The shadow that knows the page. Regions are few, so a look at each is fast. */
+export function shadowOf(actor: Actor, page: number): PageShadow | undefined {
+  for (const shadow of actor.shadows) if (shadow.covers(page)) return shadow;
+  return undefined;
+}

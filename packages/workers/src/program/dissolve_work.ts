@@ -1,0 +1,26 @@
+/**
+ * Ends the address space of a run, and those that were left for a CPU that never took them. Afterwards nothing may be left of any.
+ */
+import type { Word } from '@faultlab/core/base/brand';
+import { rcu_barrier } from '@faultlab/core/locking/rcu';
+import { atomic_xchg } from '@faultlab/core/memory/atomic';
+import { LINE_WORDS } from '@faultlab/core/memory/shared_words';
+import type { WorkContext } from '../work.ts';
+import { dropSpace } from './calls.ts';
+
+export interface DissolveOrder {
+  readonly space: number;
+}
+
+export default function dissolve(context: WorkContext, order: DissolveOrder): void {
+  const { cpu, arena } = context;
+  const { memory } = cpu;
+  context.arrive();
+  for (let target = 0; target < memory.size.cpus; target++) {
+    const left = atomic_xchg(cpu, (memory.userAt + arena.mailboxes + target * LINE_WORDS) as Word, 0); // Pairs with: forkGive().
+    if (left !== 0) dropSpace(cpu, left);
+    context.progress();
+  }
+  dropSpace(cpu, order.space);
+  rcu_barrier(cpu);
+}

@@ -1,0 +1,165 @@
+/**
+ * Carries out one operation of a program and keeps what the CPU knows of its pages in step with it.
+ * Next: touch_page.ts for accesses, rounds.ts for the longer stories.
+ */
+import { EINTR, ENOMEM } from '@faultlab/core/base/errno';
+import { InvariantError } from '@faultlab/core/base/errors';
+import { MADV_DONTNEED, MADV_FREE } from '@faultlab/core/mm/mman';
+import { type Actor, shadowOf } from './actor.ts';
+import { brk, madvise, mlock, mmap, mprotect, mremap, munlock, munmap, sendSignal } from './calls.ts';
+import { countUnderBustedLock, countUnderLock } from './counting.ts';
+import {
+  isTouch,
+  isWrite,
+  OP_ADOPT,
+  OP_BRK,
+  OP_COUNT_BUSTED,
+  OP_COUNT_LOCKED,
+  OP_FORK_CHECK,
+  OP_FORK_GIVE,
+  OP_GROW_STACK,
+  OP_MADVISE,
+  OP_MAP_ANYWHERE,
+  OP_MLOCK,
+  OP_MMAP,
+  OP_MPROTECT,
+  OP_MREMAP,
+  OP_MUNLOCK,
+  OP_MUNMAP,
+  OP_NOP,
+  OP_PROCESS_ROUND,
+  OP_SIGNAL,
+  OP_YIELD,
+  type Op,
+  opName,
+} from './op.ts';
+import { gradeOf, outcomeName } from './outcome.ts';
+import { OUTCOME, type PageShadow } from './page_shadow.ts';
+import { adopt, forkCheck, forkGive, growStack, mapAnywhere, processRound, yieldCpu } from './rounds.ts';
+import { touchPage } from './touch_page.ts';
+
+/**
+ * Gives a write its stamp, unless it has one: that of a recorded operation is kept. Call it before logging the operation.
+ */
+export function prepareOp(actor: Actor, operation: Op): void {
+  if (isWrite(operation.kind) && operation.b === 0) operation.b = actor.stamps.next(operation.a);
+}
+
+/** @returns the result; for accesses see outcome.ts. @throws InvariantError when the model did what it must not do */
+export function executeOp(actor: Actor, operation: Readonly<Op>): number {
+  const { kind, a, b } = operation;
+  if (isTouch(kind)) return touchPage(actor, kind, a, b);
+  const result = dispatch(actor, operation);
+  if (gradeOf(kind, result, actor.signals) === 'forbidden') {
+    throw new InvariantError(OUTCOME, `${opName(kind)} at page ${a} returned ${outcomeName(kind, result)}, which it never does here`);
+  }
+  return result;
+}
+
+function dispatch(actor: Actor, operation: Readonly<Op>): number {
+  const { kind, a, b } = operation;
+  const { cpu } = actor;
+  switch (kind) {
+    case OP_NOP:
+      return 0;
+    case OP_MMAP:
+    case OP_MUNMAP:
+    case OP_MPROTECT:
+    case OP_MREMAP:
+    case OP_MADVISE:
+      return areaCall(actor, operation);
+    case OP_MLOCK:
+      return mlock(cpu, a, b);
+    case OP_MUNLOCK:
+      return munlock(cpu, a, b);
+    case OP_BRK:
+      return brk(cpu, a);
+    case OP_MAP_ANYWHERE:
+      return mapAnywhere(actor, a);
+    case OP_GROW_STACK:
+      return growStack(actor, a, b);
+    case OP_FORK_CHECK:
+      return forkCheck(actor, a, b);
+    case OP_FORK_GIVE:
+      return forkGive(actor, a);
+    case OP_ADOPT:
+      return adopt(actor);
+    case OP_PROCESS_ROUND:
+      return processRound(actor, a);
+    case OP_SIGNAL:
+      sendSignal(cpu, a, b);
+      return 0;
+    case OP_YIELD:
+      return yieldCpu(actor);
+    case OP_COUNT_LOCKED:
+      return countUnderLock(actor, a);
+    case OP_COUNT_BUSTED:
+      return countUnderBustedLock(actor, a);
+    default:
+      throw new InvariantError('assert', 'executeOp: no such operation');
+  }
+}
+
+/** A call that changes areas or contents: foretell it where the range is known, make it, and remember what it did. */
+function areaCall(actor: Actor, operation: Readonly<Op>): number {
+  const { kind, a: at, b: pages, c, d, e } = operation;
+  const { cpu } = actor;
+  const shadow = shadowOf(actor, at);
+  switch (kind) {
+    case OP_MMAP: {
+      const result = mmap(cpu, at, pages, c, d);
+      if (result >= 0) shadow?.mapped(at, pages, c);
+      else failed(shadow, at, pages, result);
+      return result;
+    }
+    case OP_MUNMAP: {
+      const result = munmap(cpu, at, pages);
+      if (result >= 0) shadow?.unmapped(at, pages);
+      else failed(shadow, at, pages, result);
+      return result;
+    }
+    case OP_MPROTECT:
+      return protect(shadow, operation, mprotect(cpu, at, pages, c));
+    case OP_MREMAP: {
+      const result = mremap(cpu, at, pages, c, d, e);
+      if (result >= 0) shadow?.moved(at, pages, e, c);
+      else {
+        failed(shadow, at, pages, result);
+        failed(shadow, e, c, result);
+      }
+      return result;
+    }
+    default:
+      return advise(shadow, operation, madvise(cpu, at, pages, c));
+  }
+}
+
+/** mprotect changes everything up to the first hole, and says ENOMEM when there is one. */
+function protect(shadow: PageShadow | undefined, operation: Readonly<Op>, result: number): number {
+  const { a: at, b: pages, c: prot } = operation;
+  if (shadow === undefined || result === EINTR) return result;
+  if (result >= 0) {
+    if (!shadow.isUnsure(at, pages) && shadow.hasHole(at, pages)) {
+      throw new InvariantError(OUTCOME, `mprotect at page ${at} went over a hole and did not say so`);
+    }
+    shadow.protected(at, pages, prot);
+  } else if (!shadow.isUnsure(at, pages) && shadow.hasHole(at, pages)) shadow.protectedToHole(at, pages, prot);
+  else shadow.unsure(at, pages);
+  return result;
+}
+
+/** madvise passes over holes and says ENOMEM at the end; other errors stop it half-way. */
+function advise(shadow: PageShadow | undefined, operation: Readonly<Op>, result: number): number {
+  const { a: at, b: pages, c: advice } = operation;
+  if (shadow === undefined || result === EINTR) return result;
+  if (advice === MADV_DONTNEED) {
+    if (result >= 0 || (result === ENOMEM && !shadow.isUnsure(at, pages) && shadow.hasHole(at, pages))) shadow.discarded(at, pages);
+    else shadow.mayVanish(at, pages);
+  } else if (advice === MADV_FREE) shadow.mayVanish(at, pages);
+  return result;
+}
+
+/** A refused call may have done a part of its work, unless it was refused before it began. */
+function failed(shadow: PageShadow | undefined, at: number, pages: number, result: number): void {
+  if (result !== EINTR) shadow?.unsure(at, pages);
+}

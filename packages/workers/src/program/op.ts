@@ -1,0 +1,131 @@
+/**
+ * An operation of a program as data: a kind and up to five numbers. That is all a CPU needs to execute it, all a log needs to name it, and
+ * all that is needed to execute it again. Addresses and lengths are in pages.
+ * Next: program.ts strings operations together, execute_op.ts carries them out.
+ */
+
+/** Every kind by its name. The number of a kind is its position here. */
+export const OP_NAMES = [
+  'nop',
+  // What user code does.
+  'read',
+  'write',
+  // What the kernel does on behalf of user code.
+  'kernel_read',
+  'kernel_write',
+  'remote_read',
+  'remote_write',
+  // System calls.
+  'mmap',
+  'munmap',
+  'mprotect',
+  'mremap',
+  'madvise',
+  'mlock',
+  'munlock',
+  'brk',
+  // Rounds: short stories of several calls, which check themselves.
+  'map_anywhere',
+  'grow_stack',
+  'fork_check',
+  'fork_give',
+  'adopt',
+  'process_round',
+  // Between CPUs.
+  'signal',
+  'yield',
+  'count_locked',
+  'count_busted',
+] as const;
+export type OpName = (typeof OP_NAMES)[number];
+
+/** What the numbers of each kind mean. */
+const OP_ARGS: Readonly<Record<OpName, readonly string[]>> = {
+  nop: [],
+  read: ['page'],
+  write: ['page', 'stamp'],
+  kernel_read: ['page'],
+  kernel_write: ['page', 'stamp'],
+  remote_read: ['page'],
+  remote_write: ['page', 'stamp'],
+  mmap: ['at', 'pages', 'prot', 'flags'],
+  munmap: ['at', 'pages'],
+  mprotect: ['at', 'pages', 'prot'],
+  mremap: ['at', 'pages', 'newPages', 'flags', 'newAt'],
+  madvise: ['at', 'pages', 'advice'],
+  mlock: ['at', 'pages'],
+  munlock: ['at', 'pages'],
+  brk: ['at'],
+  map_anywhere: ['pages'],
+  grow_stack: ['at', 'pages'],
+  fork_check: ['at', 'pages'],
+  fork_give: ['cpu'],
+  adopt: [],
+  process_round: ['pages'],
+  signal: ['cpu', 'signal'],
+  yield: [],
+  count_locked: ['times'],
+  count_busted: ['times'],
+};
+
+/** Number of an operation kind. */
+export type OpKind = number;
+
+const kind = (name: OpName): OpKind => OP_NAMES.indexOf(name);
+
+export const OP_NOP: OpKind = kind('nop');
+export const OP_READ: OpKind = kind('read');
+export const OP_WRITE: OpKind = kind('write');
+export const OP_KERNEL_READ: OpKind = kind('kernel_read');
+export const OP_KERNEL_WRITE: OpKind = kind('kernel_write');
+export const OP_REMOTE_READ: OpKind = kind('remote_read');
+export const OP_REMOTE_WRITE: OpKind = kind('remote_write');
+export const OP_MMAP: OpKind = kind('mmap');
+export const OP_MUNMAP: OpKind = kind('munmap');
+export const OP_MPROTECT: OpKind = kind('mprotect');
+export const OP_MREMAP: OpKind = kind('mremap');
+export const OP_MADVISE: OpKind = kind('madvise');
+export const OP_MLOCK: OpKind = kind('mlock');
+export const OP_MUNLOCK: OpKind = kind('munlock');
+export const OP_BRK: OpKind = kind('brk');
+export const OP_MAP_ANYWHERE: OpKind = kind('map_anywhere');
+export const OP_GROW_STACK: OpKind = kind('grow_stack');
+export const OP_FORK_CHECK: OpKind = kind('fork_check');
+export const OP_FORK_GIVE: OpKind = kind('fork_give');
+export const OP_ADOPT: OpKind = kind('adopt');
+export const OP_PROCESS_ROUND: OpKind = kind('process_round');
+export const OP_SIGNAL: OpKind = kind('signal');
+export const OP_YIELD: OpKind = kind('yield');
+export const OP_COUNT_LOCKED: OpKind = kind('count_locked');
+export const OP_COUNT_BUSTED: OpKind = kind('count_busted');
+
+/** One shape for all kinds, so that code which handles millions of them stays fast. Unused numbers are 0. */
+export interface Op {
+  kind: OpKind;
+  a: number;
+  b: number;
+  c: number;
+  d: number;
+  e: number;
+}
+
+/** An operation by its name: `op('mmap', 4096, 16, PROT_READ, MAP_PRIVATE)`. */
+export function op(name: OpName, a = 0, b = 0, c = 0, d = 0, e = 0): Op {
+  return { kind: kind(name), a, b, c, d, e };
+}
+
+export const opKind = (name: OpName): OpKind => kind(name);
+
+/** Reads or writes one page, by whatever way. */
+export const isTouch = (opKindNumber: OpKind): boolean => opKindNumber >= OP_READ && opKindNumber <= OP_REMOTE_WRITE;
+export const isWrite = (opKindNumber: OpKind): boolean => isTouch(opKindNumber) && (opKindNumber & 1) === 0;
+
+export const opName = (opKindNumber: OpKind): string => OP_NAMES[opKindNumber] ?? `kind ${opKindNumber}`;
+
+/** "mmap at=4096 pages=16 prot=1 flags=2" */
+export function describeOp(operation: Readonly<Op>): string {
+  const name = OP_NAMES[operation.kind];
+  const numbers = [operation.a, operation.b, operation.c, operation.d, operation.e];
+  const args = (name === undefined ? [] : OP_ARGS[name]).map((arg, index) => `${arg}=${numbers[index]}`);
+  return [opName(operation.kind), ...args].join(' ');
+}

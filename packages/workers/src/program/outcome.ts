@@ -1,0 +1,77 @@
+/**
+ * How operations may end, and which endings are fine: an access by its signal code, a call by its error number.
+ * Next: page_shadow.ts predicts accesses; run_counts.ts counts.
+ */
+import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, errnoName } from '@faultlab/core/base/errno';
+import { isTouch, OP_MADVISE, OP_MREMAP, type OpKind } from './op.ts';
+
+/** Endings of an access. */
+export const ACCESS_OK = 0;
+export const SEGV_MAPERR = 1;
+export const SEGV_ACCERR = 2;
+export const BUS_ADRERR = 3;
+export const ACCESS_OOM = 4;
+export const ACCESS_KILLED = 5;
+const ACCESS_NAMES = ['ok', 'SEGV_MAPERR', 'SEGV_ACCERR', 'BUS_ADRERR', 'OOM', 'killed'] as const;
+
+/** How much an ending says: expected; allowed, but worth counting; or impossible in a right model. */
+export type Grade = 'expected' | 'allowed' | 'interesting' | 'forbidden';
+
+/** Name of an ending, given the kind of operation that had it. */
+export function outcomeName(kind: OpKind, result: number): string {
+  if (isTouch(kind) && result >= 0) return ACCESS_NAMES[result] ?? `access ${result}`;
+  return errnoName(result);
+}
+
+/** Grade of an ending in general. What a region's layout says about an access is checked apart from it. */
+export function gradeOf(kind: OpKind, result: number, signals: boolean): Grade {
+  if (isTouch(kind) && result >= 0) return accessGrade(result, signals);
+  if (result >= 0) return 'expected';
+  switch (result) {
+    case ENOMEM:
+      return 'interesting';
+    case EAGAIN:
+      return 'allowed';
+    case EINTR:
+      return signals ? 'allowed' : 'forbidden';
+    case EFAULT:
+      return isTouch(kind) || kind === OP_MREMAP || kind === OP_MADVISE ? 'allowed' : 'forbidden';
+    case EINVAL:
+      return kind === OP_MADVISE || kind === OP_MREMAP ? 'allowed' : 'forbidden';
+    default:
+      return 'forbidden';
+  }
+}
+
+function accessGrade(result: number, signals: boolean): Grade {
+  switch (result) {
+    case ACCESS_OK:
+      return 'expected';
+    case SEGV_MAPERR:
+    case SEGV_ACCERR:
+      return 'allowed';
+    case ACCESS_OOM:
+      return 'interesting';
+    case ACCESS_KILLED:
+      return signals ? 'allowed' : 'forbidden';
+    default:
+      return 'forbidden';
+  }
+}
+
+/** What an ending means, for tables. */
+export function outcomeMeaning(kind: OpKind, result: number): string {
+  if (isTouch(kind)) {
+    if (result === SEGV_MAPERR) return 'no area there at that moment';
+    if (result === SEGV_ACCERR) return 'the area forbade it at that moment';
+    if (result === ACCESS_OOM) return 'no frame or table was free';
+    if (result === ACCESS_KILLED) return 'a fatal signal ended the fault';
+    if (result === EFAULT) return 'refused, as a user access would have been';
+  }
+  if (result === ENOMEM)
+    return kind === OP_MADVISE ? 'a hole in the range, or a table was full' : 'a hole in the range, or a limit or table was full';
+  if (result === EINTR) return 'a fatal signal came while waiting for mmap_lock';
+  if (result === EINVAL) return 'the areas there did not allow it at that moment';
+  if (result === EFAULT) return 'the range was not one area at that moment';
+  return '';
+}

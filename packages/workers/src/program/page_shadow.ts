@@ -1,0 +1,212 @@
+/**
+ * What one CPU knows about the pages of a region, and the judgement of what it finds there: lost, stale, leaked and resurrected writes,
+ * and accesses that end as they cannot end. Pages that only this CPU writes are known exactly.
+ *
+ *   this CPU                                  another CPU
+ *   1 writes S to its page
+ *                                             2 throws the range away (munmap, mmap)
+ *   3 reads 0: fine, forgets S
+ *   4 reads S  <- decides: a page came back from the dead
+ *
+ * Next: execute_op.ts produces what is judged here.
+ */
+import { InvariantError } from '@faultlab/core/base/errors';
+import { PROT_WRITE } from '@faultlab/core/mm/mman';
+import { ACCESS_OK, SEGV_ACCERR, SEGV_MAPERR } from './outcome.ts';
+import type { Region } from './program.ts';
+import { describeStamp, stampFits } from './stamp.ts';
+
+const MAPPED = 1;
+const READABLE = 2;
+const WRITABLE = 4;
+/** A call failed half-way: any layout is possible until the next successful mmap. */
+const UNSURE = 8;
+/** The contents may have become zero at any time since (MADV_FREE, or a call that failed half-way). */
+const MAYBE_ZERO = 16;
+/** The content may be anything, until it is read or written. */
+const UNKNOWN = 32;
+
+/** Invariant that contents are judged by. */
+export const CONTENT = 'I25';
+/** Name under which an impossible ending of an access is reported. */
+export const OUTCOME = 'outcome';
+
+const stateOf = (prot: number): number => MAPPED | (prot !== 0 ? READABLE : 0) | ((prot & PROT_WRITE) !== 0 ? WRITABLE : 0);
+
+export class PageShadow {
+  readonly region: Region;
+  readonly #state: Uint8Array;
+  /** The stamp seen or written last, and the different one before it. */
+  readonly #last: Int32Array;
+  readonly #before: Int32Array;
+
+  constructor(region: Region) {
+    this.region = region;
+    this.#state = new Uint8Array(region.pages);
+    if (region.initial !== 'unmapped') this.#state.fill(stateOf(region.initial));
+    this.#last = new Int32Array(region.pages);
+    this.#before = new Int32Array(region.pages);
+  }
+
+  covers(page: number): boolean {
+    return page >= this.region.start && page < this.region.start + this.region.pages;
+  }
+
+  /** Does only this CPU write the page? */
+  isMine(page: number): boolean {
+    const { writes, start } = this.region;
+    return typeof writes === 'object' && (page - start) % writes.step === writes.offset;
+  }
+
+  /** Is it known exactly what a read of the page gives? */
+  isExact(page: number): boolean {
+    const { layout, discards } = this.region;
+    const state = this.#state[page - this.region.start] as number;
+    return this.isMine(page) && layout !== 'shared' && discards === 'mine' && (state & (UNSURE | MAYBE_ZERO | UNKNOWN)) === 0;
+  }
+
+  /** The stamp that the page holds, as far as this CPU knows. */
+  expected(page: number): number {
+    return this.#last[page - this.region.start] as number;
+  }
+
+  /** The ending that the access must have, or undefined when several are possible. */
+  predicted(page: number, write: boolean): number | undefined {
+    const state = this.#state[page - this.region.start] as number;
+    if (this.region.layout === 'shared' || (state & UNSURE) !== 0) return undefined;
+    if ((state & MAPPED) === 0) return SEGV_MAPERR;
+    return (state & (write ? WRITABLE : READABLE)) === 0 ? SEGV_ACCERR : ACCESS_OK;
+  }
+
+  /** Judges the content that a read returned. @throws InvariantError */
+  judgeRead(page: number, value: number): void {
+    const index = page - this.region.start;
+    const last = this.#last[index] as number;
+    if (value === last) return;
+    const state = this.#state[index] as number;
+    if ((state & UNKNOWN) !== 0) {
+      this.#state[index] = state & ~UNKNOWN;
+    } else if (value === 0) {
+      const discarded = this.region.discards === 'shared' || (state & MAYBE_ZERO) !== 0;
+      if (!discarded) throw wrong('a write was lost', page, last, value);
+    } else {
+      if (!stampFits(value, page)) throw wrong('the content belongs to another page', page, last, value);
+      if (this.isMine(page)) throw wrong('somebody else wrote the page, or an old write came back', page, last, value);
+      if (value === this.#before[index]) throw wrong('an overwritten or discarded content came back', page, last, value);
+    }
+    this.#remember(index, value);
+  }
+
+  wrote(page: number, stamp: number): void {
+    const index = page - this.region.start;
+    this.#state[index] = (this.#state[index] as number) & ~(MAYBE_ZERO | UNKNOWN);
+    this.#remember(index, stamp);
+  }
+
+  #remember(index: number, value: number): void {
+    this.#before[index] = this.#last[index] as number;
+    this.#last[index] = value;
+  }
+
+  // --- what this CPU's own calls did -------------------------------------------------------------------------------------------------
+
+  mapped(at: number, pages: number, prot: number): void {
+    this.#each(at, pages, (index) => {
+      this.#state[index] = stateOf(prot);
+      this.#forget(index);
+    });
+  }
+
+  unmapped(at: number, pages: number): void {
+    this.#each(at, pages, (index) => {
+      this.#state[index] = 0;
+      this.#forget(index);
+    });
+  }
+
+  /** Protection changed on all pages up to the first hole. Only for a range that is not unsure. */
+  protectedToHole(at: number, pages: number, prot: number): void {
+    for (let page = at; page < at + pages; page++) {
+      if (((this.#state[page - this.region.start] as number) & MAPPED) === 0) return;
+      this.protected(page, 1, prot);
+    }
+  }
+
+  /** Protection changed on all pages, so that all of them are mapped. */
+  protected(at: number, pages: number, prot: number): void {
+    this.#each(at, pages, (index) => {
+      this.#state[index] = stateOf(prot) | ((this.#state[index] as number) & (MAYBE_ZERO | UNKNOWN));
+    });
+  }
+
+  /** Is anything about the range uncertain, so that the result of a call on it cannot be foretold? */
+  isUnsure(at: number, pages: number): boolean {
+    if (this.region.layout === 'shared') return true;
+    for (let page = at; page < at + pages; page++) {
+      if (((this.#state[page - this.region.start] as number) & UNSURE) !== 0) return true;
+    }
+    return false;
+  }
+
+  hasHole(at: number, pages: number): boolean {
+    for (let page = at; page < at + pages; page++) {
+      if (((this.#state[page - this.region.start] as number) & MAPPED) === 0) return true;
+    }
+    return false;
+  }
+
+  /** Contents thrown away, areas kept. */
+  discarded(at: number, pages: number): void {
+    this.#each(at, pages, (index) => this.#forget(index));
+  }
+
+  /** Contents that may vanish at any time until they are written again. */
+  mayVanish(at: number, pages: number): void {
+    this.#each(at, pages, (index) => {
+      this.#state[index] = (this.#state[index] as number) | MAYBE_ZERO;
+    });
+  }
+
+  /** A call failed half-way. */
+  unsure(at: number, pages: number): void {
+    this.#each(at, pages, (index) => {
+      this.#state[index] = (this.#state[index] as number) | UNSURE | UNKNOWN;
+    });
+  }
+
+  /**
+   * Pages moved within the region; what is new at the end is zero. The ranges do not overlap. Where the source has a hole nothing moves,
+   * and the target keeps what it had.
+   */
+  moved(from: number, pages: number, to: number, newPages: number): void {
+    const first = this.#state[from - this.region.start] as number;
+    for (let offset = 0; offset < newPages; offset++) {
+      const target = to + offset - this.region.start;
+      const source = from + offset - this.region.start;
+      const carried = offset < pages;
+      const state = carried ? (this.#state[source] as number) : first & ~MAYBE_ZERO;
+      if ((state & (MAPPED | UNSURE)) === 0) continue;
+      // An uncertain source may have been a hole, and then the content is the target's own.
+      this.#state[target] = (state & UNSURE) === 0 ? state : state | UNKNOWN;
+      this.#last[target] = carried ? (this.#last[source] as number) : 0;
+      this.#before[target] = 0;
+    }
+    this.unmapped(from, pages);
+  }
+
+  #each(at: number, pages: number, change: (index: number) => void): void {
+    for (let page = at; page < at + pages; page++) {
+      if (this.covers(page)) change(page - this.region.start);
+    }
+  }
+
+  /** The content is zero now; whatever was there must not come back. */
+  #forget(index: number): void {
+    this.#state[index] = (this.#state[index] as number) & ~(MAYBE_ZERO | UNKNOWN);
+    if (this.#last[index] !== 0) this.#remember(index, 0);
+  }
+}
+
+function wrong(what: string, page: number, expected: number, found: number): InvariantError {
+  return new InvariantError(CONTENT, `${what}: page ${page} holds ${describeStamp(found)}, expected ${describeStamp(expected)}`);
+}

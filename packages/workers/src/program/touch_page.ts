@@ -1,0 +1,58 @@
+/**
+ * One access to one page, judged: may it end like this, and is the content right?
+ * Next: page_shadow.ts
+ */
+import { EFAULT, EINTR } from '@faultlab/core/base/errno';
+import { InvariantError } from '@faultlab/core/base/errors';
+import type { Actor } from './actor.ts';
+import { shadowOf } from './actor.ts';
+import { read, readInKernel, readRemote, valueRead, write, writeInKernel, writeRemote } from './calls.ts';
+import { isWrite, OP_KERNEL_READ, OP_KERNEL_WRITE, OP_READ, OP_REMOTE_READ, OP_REMOTE_WRITE, OP_WRITE, type OpKind, opName } from './op.ts';
+import { ACCESS_KILLED, ACCESS_OK, ACCESS_OOM, gradeOf, outcomeName } from './outcome.ts';
+import { OUTCOME } from './page_shadow.ts';
+
+/** @returns how the access ended; 0 is good. @throws InvariantError when it cannot end so, or the content is wrong */
+export function touchPage(actor: Actor, kind: OpKind, page: number, stamp: number): number {
+  const shadow = shadowOf(actor, page);
+  const writes = isWrite(kind);
+  const predicted = shadow?.predicted(page, writes);
+  const result = access(actor, kind, page, stamp);
+  if (predicted !== undefined) judgeEnding(actor, kind, page, predicted, result);
+  else if (gradeOf(kind, result, actor.signals) === 'forbidden') throw impossible(kind, page, result, 'that is never possible here');
+  if (result !== ACCESS_OK || shadow === undefined) return result;
+  if (writes) shadow.wrote(page, stamp);
+  else shadow.judgeRead(page, valueRead(actor.cpu));
+  return result;
+}
+
+function access({ cpu }: Actor, kind: OpKind, page: number, stamp: number): number {
+  switch (kind) {
+    case OP_READ:
+      return read(cpu, page);
+    case OP_WRITE:
+      return write(cpu, page, stamp);
+    case OP_KERNEL_READ:
+      return readInKernel(cpu, page);
+    case OP_KERNEL_WRITE:
+      return writeInKernel(cpu, page, stamp);
+    case OP_REMOTE_READ:
+      return readRemote(cpu, page);
+    case OP_REMOTE_WRITE:
+      return writeRemote(cpu, page, stamp);
+    default:
+      throw new InvariantError('assert', 'touchPage: not an access');
+  }
+}
+
+/** Compares with the only possible ending. The kernel's own accesses say EFAULT where user code gets a signal. */
+function judgeEnding(actor: Actor, kind: OpKind, page: number, predicted: number, result: number): void {
+  if (result === predicted || result === ACCESS_OOM) return;
+  if (actor.signals && (result === ACCESS_KILLED || result === EINTR || result === EFAULT)) return;
+  const byUser = kind === OP_READ || kind === OP_WRITE;
+  if (!byUser && predicted !== ACCESS_OK && result < 0) return;
+  throw impossible(kind, page, result, `the area there makes it ${outcomeName(OP_READ, predicted)}`);
+}
+
+function impossible(kind: OpKind, page: number, result: number, why: string): InvariantError {
+  return new InvariantError(OUTCOME, `${opName(kind)} of page ${page} ended with ${outcomeName(kind, result)}, but ${why}`);
+}

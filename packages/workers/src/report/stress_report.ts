@@ -1,0 +1,105 @@
+/**
+ * The text at the end of a stress run: tables, then what went wrong if anything did, then one line with the verdict and every parameter.
+ */
+import type { Environment } from '../environment.ts';
+import { TIMED_ACCESSES, TIMED_CALLS } from '../program/program_work.ts';
+import type { StressOptions, StressOutcome } from '../stress/run_stress.ts';
+import { faultsOf, type StressTotals } from '../stress/stress_totals.ts';
+import { failureBlock } from './failure_block.ts';
+import { lockStatTable } from './lock_stat_table.ts';
+import { grouped, short } from './numbers.ts';
+import { outcomeTable } from './outcome_table.ts';
+import { pathTable } from './path_table.ts';
+import { textTable } from './text_table.ts';
+import { vmstatTable } from './vmstat_table.ts';
+
+/** Share of the host beyond which other programs spoil the times. */
+const SCARCE_SHARE = 0.2;
+
+type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verify' | 'scenarios'> & { readonly policy: string };
+
+/** @returns lines; the last one is the verdict */
+export function stressReport(parameters: StressParameters, outcome: StressOutcome, host: Environment): string[] {
+  const { totals, failed } = outcome;
+  return [
+    '',
+    `A model on ${host.cores} core${host.cores === 1 ? '' : 's'} (${host.cpuModel}, Node ${host.node.slice(1)}): directions and mechanisms, not a kernel's speed.`,
+    `${parameters.cpus} CPU${parameters.cpus === 1 ? '' : 's'} ran for ${(totals.wallMs / 1000).toFixed(1)} s${cpuShare(totals, outcome.othersCores, host.cores)}.`,
+    '',
+    ...scenarioTable(totals),
+    '',
+    `Latency (one access in ${TIMED_ACCESSES} and one call in ${TIMED_CALLS} is timed; max is the longest of those)`,
+    ...pathTable(totals.counters, totals.outcomes, totals.latency.summaries()),
+    '',
+    'How operations ended',
+    ...outcomeTable(totals.outcomes),
+    '',
+    "# faultlab: a model's counters, under the names of /proc/vmstat",
+    ...vmstatTable(totals.counters),
+    '',
+    ...lockStatTable(totals.locks),
+    '',
+    fairnessLine(totals),
+    ...unseenLines(totals),
+    ...(failed === undefined ? [] : ['', ...failureBlock(failed, again(parameters, failed.scenario, failed.seed))]),
+    '',
+    verdictLine(parameters, outcome),
+  ];
+}
+
+/** `stress: SUCCESS policy=... faults=... violations=0` */
+export function verdictLine(parameters: StressParameters, outcome: StressOutcome): string {
+  const { failed, totals } = outcome;
+  const fields = [
+    `policy=${parameters.policy}`,
+    `scenarios=${parameters.scenarios.map((scenario) => scenario.name).join(',')}`,
+    `cpus=${parameters.cpus}`,
+    `seconds=${parameters.seconds}`,
+    `seed=${parameters.seed}`,
+    `verify=${parameters.verify}`,
+    `faults=${faultsOf(totals.counters)}`,
+    `violations=${failed?.violations.length ?? 0}`,
+  ];
+  if (failed !== undefined)
+    fields.push(`reason=${failed.verdict === 'failure' ? (failed.violations[0]?.id ?? 'unknown') : failed.verdict}`);
+  if (outcome.interrupted) fields.push('interrupted=true');
+  return `stress: ${failed === undefined ? 'SUCCESS' : 'FAILURE'} ${fields.join(' ')}`;
+}
+
+/** The command that repeats a slice. */
+function again(parameters: StressParameters, scenario: string, seed: number): string {
+  const { policy, cpus, seconds, verify } = parameters;
+  const options = `--scenario ${scenario} --policy ${policy} --cpus ${cpus} --seconds ${seconds} --seed ${seed}`;
+  return `npx --yes pnpm@12 stress ${options}${verify ? ' --verify' : ''}`;
+}
+
+/** What the threads received of the host, and what others took meanwhile. */
+function cpuShare(totals: StressTotals, othersCores: number, cores: number): string {
+  if (totals.cpuMs === undefined || totals.wallMs === 0) return '';
+  const received = (totals.cpuMs / totals.wallMs).toFixed(2);
+  const scarce = othersCores > SCARCE_SHARE * cores;
+  const others = `other programs took ${othersCores.toFixed(2)}`;
+  return ` on ${received} of ${cores} cores; ${others}${scarce ? ', so take the times with care' : ''}`;
+}
+
+function scenarioTable(totals: StressTotals): string[] {
+  const rows = totals.scenarios.map(({ name, slices, wallMs, ops, faults }) => [
+    name,
+    String(slices),
+    (wallMs / 1000).toFixed(1),
+    short(ops / Math.max(wallMs / 1000, 0.001)),
+    short(faults / Math.max(wallMs / 1000, 0.001)),
+  ]);
+  return textTable(['scenario', 'slices', 'seconds', 'ops/s', 'faults/s'], rows, ['left']);
+}
+
+function fairnessLine(totals: StressTotals): string {
+  const { min, max, mean } = totals.fairness;
+  return `Fairness: operations per CPU ${grouped(min)} to ${grouped(max)}, mean ${grouped(mean)} (Max/Min: ${max}/${min})`;
+}
+
+function unseenLines(totals: StressTotals): string[] {
+  return totals.scenarios
+    .filter((scenario) => scenario.unseen.length > 0)
+    .map((scenario) => `Note: ${scenario.name} never saw ${scenario.unseen.join(', ')}; give it more time.`);
+}

@@ -1,0 +1,200 @@
+/**
+ * Runs programs on a machine: lay out an address space, let all CPUs go, bring the machine to rest, look for broken invariants, tear the
+ * address space down, and look whether anything is left.
+ * Next: run_in_progress.ts for the run itself, program/program_work.ts for what a CPU does in it.
+ */
+
+import type { CpuId } from '@faultlab/core/base/brand';
+import { StallError, UsageError } from '@faultlab/core/base/errors';
+import type { Violation } from '@faultlab/core/invariants/sweep';
+import { readLockStat } from '@faultlab/core/locking/lock_stat';
+import { readCounters } from '@faultlab/core/trace/counters';
+import { readTrace, type TraceEntry } from '@faultlab/core/trace/trace_ring';
+import { counterDelta, lockStatDelta } from './deltas.ts';
+import { environment } from './environment.ts';
+import { LatencyTotals } from './latency_totals.ts';
+import type { Machine } from './machine.ts';
+import { machineState } from './machine_state.ts';
+import type { DissolveOrder } from './program/dissolve_work.ts';
+import type { Op } from './program/op.ts';
+import { describeLoggedOp, readOpLog } from './program/op_log.ts';
+import { sumOutcomes } from './program/outcome_counts.ts';
+import type { Program } from './program/program.ts';
+import type { ProgramOrder, ProgramResult } from './program/program_work.ts';
+import type { SetupOrder } from './program/setup_work.ts';
+import type { FinishedRun } from './run_in_progress.ts';
+import type { PostMortem, RunResult, RunViolation } from './run_result.ts';
+import type { CpuReport } from './work.ts';
+
+export interface ProgramsRun {
+  /** Lays out the address space, on one CPU, before the others start. */
+  readonly setup: readonly Op[];
+  /** What CPU `cpu` does. */
+  readonly program: (cpu: number) => Program;
+  /** Until when; without it, every program needs a `count`. */
+  readonly seconds?: number;
+  readonly seed?: number;
+  /** Ends the run early, cleanly. */
+  readonly signal?: AbortSignal;
+  /** Give the last events of each CPU back also when all went well. */
+  readonly keepTrace?: boolean;
+  /** Totals to add the latencies to, besides those of the result. */
+  readonly latency?: LatencyTotals;
+}
+
+const SETUP = new URL('./program/setup_work.js', import.meta.url);
+const PROGRAM = new URL('./program/program_work.js', import.meta.url);
+const SWEEP = new URL('./program/sweep_work.js', import.meta.url);
+const DISSOLVE = new URL('./program/dissolve_work.js', import.meta.url);
+const OPS_SHOWN = 12;
+
+/**
+ * @returns the result, also when the run went wrong: see `verdict`. The machine is usable again only after a success.
+ * @throws UsageError when the programs or the layout do not fit the machine
+ */
+export async function runPrograms(machine: Machine, run: ProgramsRun): Promise<RunResult> {
+  const programs = Array.from({ length: machine.config.cpus }, (_, cpu) => run.program(cpu));
+  if (run.seconds === undefined && programs.some((program) => program.count === undefined)) {
+    throw new UsageError('A run without seconds needs programs with a count, or it would never end; give one of them.');
+  }
+  return new ProgramsInProgress(machine, run, programs).finish();
+}
+
+class ProgramsInProgress {
+  readonly #machine: Machine;
+  readonly #run: ProgramsRun;
+  readonly #programs: readonly Program[];
+  readonly #before: { readonly counters: RunResult['counters']; readonly locks: RunResult['locks'] };
+  readonly #latency = new LatencyTotals();
+  readonly #violations: RunViolation[] = [];
+  readonly #environment = environment();
+  #verdict: RunResult['verdict'] = 'success';
+  #message = '';
+  #wallMs = 0;
+  #reports: readonly CpuReport<ProgramResult>[] = [];
+  #trace: RunResult['trace'] = [];
+
+  constructor(machine: Machine, run: ProgramsRun, programs: readonly Program[]) {
+    this.#machine = machine;
+    this.#run = run;
+    this.#programs = programs;
+    this.#before = { counters: readCounters(machine.memory), locks: readLockStat(machine.memory) };
+  }
+
+  async finish(): Promise<RunResult> {
+    try {
+      await this.#phases();
+    } catch (error) {
+      if (error instanceof UsageError || !(error instanceof Error)) throw error;
+      this.#verdict = error instanceof StallError ? 'stall' : 'death';
+      this.#message = error.stack !== undefined && this.#verdict === 'death' ? error.stack : error.message;
+    }
+    return this.#result();
+  }
+
+  async #phases(): Promise<void> {
+    const space = await this.#onFirstCpu<SetupOrder, number>(SETUP, { ops: this.#run.setup });
+    if (space === undefined) return;
+    await this.#programsRun(space);
+    if (this.#verdict !== 'success') return;
+    await this.#sweep();
+    if (this.#verdict !== 'success') return;
+    await this.#onFirstCpu<DissolveOrder, void>(DISSOLVE, { space });
+    if (this.#verdict === 'success') await this.#sweep();
+  }
+
+  async #programsRun(space: number): Promise<void> {
+    const { seconds, signal, seed } = this.#run;
+    const finished = await this.#machine.run<ProgramOrder, ProgramResult>({
+      work: PROGRAM,
+      data: (cpu) => ({ program: this.#programs[cpu] as Program, home: space }),
+      describeOp: (cpu) => this.#lastOps(cpu).at(-1) ?? 'no operation yet',
+      ...(seconds === undefined ? {} : { seconds }),
+      ...(signal === undefined ? {} : { signal }),
+      ...(seed === undefined ? {} : { seed }),
+    });
+    this.#reports = finished.reports;
+    this.#wallMs = finished.wallMs;
+    this.#noteViolations(finished);
+    if (this.#run.keepTrace === true) this.#trace = this.#traces();
+    this.#latency.addFrom(this.#machine);
+    this.#run.latency?.addFrom(this.#machine);
+  }
+
+  async #sweep(): Promise<void> {
+    const found = await this.#onFirstCpu<null, Violation[]>(SWEEP, null);
+    for (const { id, message } of found ?? []) this.#violated({ id, message, cpu: undefined });
+  }
+
+  /** A phase that needs one CPU only. @returns undefined when it found a violation */
+  async #onFirstCpu<Data, Result>(work: URL, data: Data): Promise<Result | undefined> {
+    const finished = await this.#machine.run<Data, Result>({ work, data: () => data, cpus: [0] });
+    this.#noteViolations(finished);
+    const [report] = finished.reports;
+    return report?.end === 'finished' ? report.result : undefined;
+  }
+
+  #noteViolations<Result>(finished: FinishedRun<Result>): void {
+    for (const report of finished.reports) {
+      if (report.end !== 'violation') continue;
+      this.#violated({ id: report.violation.id, message: report.violation.message, cpu: report.cpu });
+      this.#message ||= stackWithoutMessage(report.violation.stack);
+    }
+  }
+
+  #violated(violation: RunViolation): void {
+    this.#violations.push(violation);
+    this.#verdict = 'failure';
+  }
+
+  #result(): RunResult {
+    const { config, memory } = this.#machine;
+    const results = this.#reports.map((report) => (report.end === 'finished' ? report.result : undefined));
+    const opsByCpu = results.map((result) => result?.ops ?? 0);
+    const cpuMs = this.#reports.map((report) => report.cpuMs);
+    return {
+      verdict: this.#verdict,
+      policy: config.policy.name,
+      cpus: config.cpus,
+      seed: this.#run.seed ?? config.seed,
+      wallMs: this.#wallMs,
+      cpuMs: cpuMs.some((ms) => ms === undefined) ? undefined : cpuMs.reduce<number>((sum, ms) => sum + (ms ?? 0), 0),
+      ops: opsByCpu.reduce((sum, ops) => sum + ops, 0),
+      opsByCpu,
+      counters: counterDelta(readCounters(memory), this.#before.counters),
+      outcomes: sumOutcomes(results.map((result) => result?.outcomes ?? [])),
+      latency: this.#latency.summaries(),
+      locks: lockStatDelta(readLockStat(memory), this.#before.locks),
+      violations: this.#violations,
+      trace: this.#trace,
+      postMortem: this.#verdict === 'success' ? undefined : this.#postMortem(),
+      environment: this.#environment,
+    };
+  }
+
+  #postMortem(): PostMortem {
+    const { memory, config } = this.#machine;
+    const cpus = Array.from({ length: config.cpus }, (_, cpu) => cpu);
+    return {
+      message: this.#message,
+      lastOps: cpus.map((cpu) => this.#lastOps(cpu).slice(-OPS_SHOWN)),
+      state: machineState(memory, cpus, performance.now(), (cpu) => this.#lastOps(cpu).at(-1) ?? 'no operation'),
+      trace: this.#traces(),
+    };
+  }
+
+  #traces(): TraceEntry[][] {
+    return Array.from({ length: this.#machine.config.cpus }, (_, cpu) => readTrace(this.#machine.memory, cpu as CpuId));
+  }
+
+  #lastOps(cpu: number): string[] {
+    return readOpLog(this.#machine.memory.user, this.#machine.arena, cpu).map(describeLoggedOp);
+  }
+}
+
+/** The message is told apart; here only the way that led to it is wanted. */
+const stackWithoutMessage = (stack: string): string =>
+  stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .join('\n');

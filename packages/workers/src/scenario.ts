@@ -1,0 +1,28 @@
+/**
+ * A scenario is one story of contention: an address space that one CPU lays out, a program for every CPU, and what has to have happened
+ * for the story to have been told.
+ * Next: scenarios/by_name.ts lists them, run_scenario.ts runs one.
+ */
+import type { CounterName } from '@faultlab/core/trace/counters';
+import type { Op } from './program/op.ts';
+import type { Program } from './program/program.ts';
+
+/** What a scenario is built for. */
+export interface ScenarioShape {
+  readonly cpus: number;
+  readonly seed: number;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** One sentence for lists. */
+  readonly story: string;
+  /** The layout of the address space, executed by one CPU before the others start. */
+  setup(shape: ScenarioShape): readonly Op[];
+  /** What CPU `cpu` does. */
+  program(cpu: number, shape: ScenarioShape): Program;
+  /** Events that a run which is long enough cannot be without; a run that lacks one did not test what it claims to. */
+  readonly mustSee: readonly CounterName[];
+  /** This scenario is wrong on purpose: it must end with a violation of this id. */
+  readonly mustFail?: string;
+}

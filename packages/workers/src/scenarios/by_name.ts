@@ -1,0 +1,48 @@
+/**
+ * All scenarios, by name. A new one is a file beside this one and a line here.
+ */
+import { UsageError } from '@faultlab/core/base/errors';
+import type { Scenario } from '../scenario.ts';
+import { canary } from './canary.ts';
+import { disjointAnon } from './disjoint_anon.ts';
+import { dontneedRace } from './dontneed_race.ts';
+import { forkCow } from './fork_cow.ts';
+import { gupRace } from './gup_race.ts';
+import { killStorm } from './kill_storm.ts';
+import { manySmallAreas } from './many_small_areas.ts';
+import { mprotectStorm } from './mprotect_storm.ts';
+import { munmapStorm } from './munmap_storm.ts';
+import { processChurn } from './process_churn.ts';
+import { samePageStorm } from './same_page_storm.ts';
+import { splitMergeStorm } from './split_merge_storm.ts';
+import { stackGrowth } from './stack_growth.ts';
+import { swarm } from './swarm.ts';
+
+export const SCENARIOS: readonly Scenario[] = [
+  disjointAnon,
+  samePageStorm,
+  mprotectStorm,
+  munmapStorm,
+  splitMergeStorm,
+  forkCow,
+  stackGrowth,
+  manySmallAreas,
+  dontneedRace,
+  gupRace,
+  killStorm,
+  processChurn,
+  swarm,
+  canary,
+];
+
+/** The mix of a stress run: everything that has to go well. */
+export const STRESS_MIX: readonly Scenario[] = SCENARIOS.filter((scenario) => scenario.mustFail === undefined);
+
+/** @throws UsageError naming the known scenarios */
+export function scenarioByName(name: string): Scenario {
+  const found = SCENARIOS.find((scenario) => scenario.name === name);
+  if (found === undefined) {
+    throw new UsageError(`There is no scenario "${name}"; choose from ${SCENARIOS.map((scenario) => scenario.name).join(', ')}.`);
+  }
+  return found;
+}

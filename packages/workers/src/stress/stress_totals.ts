@@ -1,0 +1,73 @@
+/**
+ * The sums of a stress run over its slices.
+ * Next: run_stress.ts adds to them, report/stress_report.ts prints them.
+ */
+import type { LockStatRow } from '@faultlab/core/locking/lock_stat';
+import { COUNTER_NAMES, type CounterName } from '@faultlab/core/trace/counters';
+import { addCounters, type Counters } from '../deltas.ts';
+import { LatencyTotals } from '../latency_totals.ts';
+import { type OutcomeCount, sumOutcomes } from '../program/outcome_counts.ts';
+import { type Fairness, fairnessOf } from '../run_result.ts';
+import type { ScenarioResult } from '../run_scenario.ts';
+
+/** One scenario's part, over all its slices. */
+export interface ScenarioTotal {
+  readonly name: string;
+  slices: number;
+  wallMs: number;
+  ops: number;
+  faults: number;
+  /** Events that its story needs and that have not been seen yet. */
+  unseen: readonly CounterName[];
+}
+
+export class StressTotals {
+  readonly latency: LatencyTotals = new LatencyTotals();
+  readonly scenarios: ScenarioTotal[] = [];
+  counters: Counters = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0])) as unknown as Counters;
+  outcomes: readonly OutcomeCount[] = [];
+  /** Of the machine since its start, laying out and tearing down included. */
+  locks: readonly LockStatRow[] = [];
+  wallMs = 0;
+  cpuMs: number | undefined = 0;
+  readonly #opsByCpu: number[];
+
+  constructor(cpus: number) {
+    this.#opsByCpu = Array.from({ length: cpus }, () => 0);
+  }
+
+  add(result: ScenarioResult): void {
+    this.counters = addCounters(this.counters, result.counters);
+    this.outcomes = sumOutcomes([this.outcomes, result.outcomes]);
+    this.wallMs += result.wallMs;
+    this.cpuMs = this.cpuMs === undefined || result.cpuMs === undefined ? undefined : this.cpuMs + result.cpuMs;
+    result.opsByCpu.forEach((ops, cpu) => {
+      this.#opsByCpu[cpu] = (this.#opsByCpu[cpu] ?? 0) + ops;
+    });
+    this.#addScenario(result);
+  }
+
+  get fairness(): Fairness {
+    return fairnessOf(this.#opsByCpu);
+  }
+
+  get opsByCpu(): readonly number[] {
+    return this.#opsByCpu;
+  }
+
+  #addScenario(result: ScenarioResult): void {
+    let total = this.scenarios.find((candidate) => candidate.name === result.scenario);
+    if (total === undefined) {
+      total = { name: result.scenario, slices: 0, wallMs: 0, ops: 0, faults: 0, unseen: result.unseen };
+      this.scenarios.push(total);
+    }
+    total.slices++;
+    total.wallMs += result.wallMs;
+    total.ops += result.ops;
+    total.faults += faultsOf(result.counters);
+    total.unseen = total.unseen.filter((name) => result.unseen.includes(name));
+  }
+}
+
+/** Page faults of all kinds that entered the handler. */
+export const faultsOf = (counters: Counters): number => counters.faults_user + counters.faults_kernel + counters.faults_gup;

@@ -1,0 +1,42 @@
+/**
+ * Names for words: which lock, area or CPU a word of the arena belongs to, so that a report says "mmap_lock of mm 3" and not a number.
+ * Next: stall_report.ts
+ */
+import { type Layout, RECORD_WORDS, type RegionName } from '@faultlab/core/memory/layout';
+
+interface RecordNaming {
+  readonly region: RegionName;
+  readonly words: number;
+  name(slot: number, field: number): string;
+}
+
+const RECORDS: readonly RecordNaming[] = [
+  { region: 'header', words: RECORD_WORDS.header, name: (_, field) => (field === 33 ? 'the start gate' : `header word ${field}`) },
+  { region: 'percpu', words: RECORD_WORDS.percpu, name: (slot) => `CPU ${slot}` },
+  { region: 'caches', words: RECORD_WORDS.caches, name: (slot) => `slot cache ${slot}` },
+  { region: 'mms', words: RECORD_WORDS.mm, name: (slot) => `mm ${slot}` },
+  { region: 'vmas', words: RECORD_WORDS.vma, name: (slot) => `vma ${slot}` },
+  { region: 'tables', words: RECORD_WORDS.table, name: (slot) => `page table ${slot}` },
+  { region: 'ptes', words: RECORD_WORDS.ptes, name: (slot) => `entries of page table ${slot}` },
+  { region: 'folios', words: RECORD_WORDS.folio, name: (slot) => `folio ${slot}` },
+  { region: 'anonVmas', words: RECORD_WORDS.anonVma, name: (slot) => `anon_vma ${slot}` },
+  { region: 'avcs', words: RECORD_WORDS.avc, name: (slot) => `anon_vma_chain ${slot}` },
+  { region: 'mappings', words: RECORD_WORDS.mapping, name: (slot) => `file ${slot}` },
+  { region: 'user', words: 1, name: (slot) => `user word ${slot}` },
+];
+
+/** The record that a word lies in. */
+export function recordName(layout: Layout, word: number): string {
+  for (const { region, words, name } of RECORDS) {
+    const { base, words: length } = layout.regions[region];
+    if (word >= base && word < base + length) return name(Math.floor((word - base) / words), (word - base) % words);
+  }
+  return `word ${word}`;
+}
+
+/** A lock by its class and place: "mmap_lock of mm 3", "vma 17". */
+export function lockName(layout: Layout, lockClass: string, word: number): string {
+  const record = recordName(layout, word);
+  const [kind] = record.split(' ');
+  return lockClass === '' || lockClass === kind ? record : `${lockClass} of ${record}`;
+}
