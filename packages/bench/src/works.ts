@@ -1,0 +1,35 @@
+/** All works by name, for the threads. A benchmark that adds works adds its list here. */
+import { atomicWorks } from './micro/atomic/throughput.ts';
+import { completionWorks } from './micro/completion/throughput.ts';
+import { mutexWorks } from './micro/mutex/throughput.ts';
+import { parkWorks } from './micro/park/throughput.ts';
+import { rcuWorks } from './micro/rcu/throughput.ts';
+import { rcuwaitWorks } from './micro/rcuwait/throughput.ts';
+import { refcountWorks } from './micro/refcount/throughput.ts';
+import { fairnessWorks } from './micro/rwsem/fairness.ts';
+import { pairWorks } from './micro/rwsem/native_pair.ts';
+import { rwsemWorks } from './micro/rwsem/throughput.ts';
+import { seqcountWorks } from './micro/seqcount/throughput.ts';
+import { spinlockWorks } from './micro/spinlock/throughput.ts';
+import type { Work } from './work.ts';
+
+const WORKS: readonly Work[] = [
+  ...atomicWorks,
+  ...completionWorks,
+  ...fairnessWorks,
+  ...mutexWorks,
+  ...pairWorks,
+  ...parkWorks,
+  ...rcuWorks,
+  ...rcuwaitWorks,
+  ...refcountWorks,
+  ...rwsemWorks,
+  ...seqcountWorks,
+  ...spinlockWorks,
+];
+
+export function workNamed(name: string): Work {
+  const found = WORKS.find((work) => work.name === name);
+  if (found === undefined) throw new Error(`there is no work '${name}'; add it to works.ts`);
+  return found;
+}
