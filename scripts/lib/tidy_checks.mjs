@@ -17,6 +17,7 @@ const CORE_LAYERS = [
   ['policy'],
   ['cpu.ts', 'sched'],
   ['locking'],
+  ['locks', 'locks.ts'],
   ['slab'],
   ['mm'],
   ['io'],
@@ -24,6 +25,7 @@ const CORE_LAYERS = [
   ['fault'],
   ['syscalls'],
   ['user'],
+  ['boot.ts'],
   ['invariants'],
   ['index.ts'],
 ];

@@ -15,7 +15,8 @@ import { sys_mmap } from '@faultlab/core/syscalls/mmap';
 /** Pages of the large area. */
 export const PAGES = 4096;
 export const FIRST = 0x100000 as Vpn;
-const SMALL = 0x200000;
+/** First page of the small areas: one page each, two pages apart, from index 1. */
+export const SMALL_AREAS = 0x200000;
 const PRIVATE_FIXED = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 const READ_WRITE = PROT_READ | PROT_WRITE;
 
@@ -47,7 +48,7 @@ export function mapAreas(cpu: Cpu, areas: number): Areas {
   set_max_map_count(m, mm, areas + 1024);
   switch_mm(cpu, mm);
   must(sys_mmap(cpu, FIRST, PAGES, READ_WRITE, PRIVATE_FIXED, 0 as never, 0));
-  for (let i = 1; i < areas; i++) must(sys_mmap(cpu, SMALL + 2 * i, 1, READ_WRITE, PRIVATE_FIXED, 0 as never, 0));
+  for (let i = 1; i < areas; i++) must(sys_mmap(cpu, SMALL_AREAS + 2 * i, 1, READ_WRITE, PRIVATE_FIXED, 0 as never, 0));
   return { cpu, mm, vma: mas_walk(cpu, mmTree(m, mm), FIRST) };
 }
 

@@ -3,6 +3,8 @@
  * one line here.
  */
 import { type Benchmark, latencyBenchmark } from './benchmark.ts';
+import { faultCost } from './macro/fault_cost.ts';
+import { machineBoot } from './macro/boot.ts';
 import { addAtomicLatency } from './micro/atomic/latency.ts';
 import { atomicWorks } from './micro/atomic/throughput.ts';
 import { addCompletionLatency } from './micro/completion/latency.ts';
@@ -26,6 +28,8 @@ import { addSeqcountLatency } from './micro/seqcount/latency.ts';
 import { seqcountWorks } from './micro/seqcount/throughput.ts';
 import { addSpinlockLatency } from './micro/spinlock/latency.ts';
 import { spinlockWorks } from './micro/spinlock/throughput.ts';
+import { addVmaLockLatency } from './micro/vma_lock/latency.ts';
+import { memoryWithAreas, vmaLockWorks } from './micro/vma_lock/throughput.ts';
 import { throughputBenchmark } from './work.ts';
 
 const PAIR = 'what does an uncontended pair cost?';
@@ -56,5 +60,9 @@ export const BENCHMARKS: readonly Benchmark[] = [
   throughputBenchmark('completion/throughput', 'how many hand-overs per second pass between two threads?', completionWorks, TWO),
   latencyBenchmark('rcu/latency', 'what do readers and callbacks cost?', addRcuLatency),
   throughputBenchmark('rcu/throughput', 'how many callbacks per second run while all threads read?', rcuWorks),
+  latencyBenchmark('vma_lock/latency', 'what does the per-VMA lock cost when nobody else wants it?', addVmaLockLatency),
+  throughputBenchmark('vma_lock/throughput', MANY, vmaLockWorks, [1, 2, 4], memoryWithAreas),
   latencyBenchmark('maple_tree/latency', 'what do a lookup and a store cost, by the number of areas?', addMapleTreeLatency),
+  faultCost,
+  machineBoot,
 ];

@@ -35,8 +35,11 @@ export const GATHER_WORD = 1024;
 /** How long a gang may be late before something is wrong. */
 const GRACE_MS = 20_000;
 
-export async function runGang(work: string, threads: number, ms: number): Promise<GangResult> {
-  const memory = createMemory({ ...LOCKS_ONLY_SIZE, cpus: threads, userWords: 2048 });
+/** Room for locks and nothing else. */
+const lockMemory = (threads: number): SharedMemory => createMemory({ ...LOCKS_ONLY_SIZE, cpus: threads, userWords: 2048 });
+
+/** @param memory a memory that the caller has prepared, with 2048 user words; otherwise a fresh one with room for locks */
+export async function runGang(work: string, threads: number, ms: number, memory: SharedMemory = lockMemory(threads)): Promise<GangResult> {
   const usage = process.cpuUsage();
   const since = performance.now();
   const workers = Array.from({ length: threads }, (_, cpu) => {

@@ -5,6 +5,7 @@
 import type { Word } from '@faultlab/core/base/brand';
 import type { Cpu, RcuCallback } from '@faultlab/core/cpu';
 import { readLockStat } from '@faultlab/core/locking/lock_stat';
+import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import type { Benchmark, Row } from './benchmark.ts';
 import { type GangResult, runGang } from './gang.ts';
 
@@ -50,6 +51,7 @@ export function throughputBenchmark(
   question: string,
   works: readonly Work[],
   threads: readonly number[] = DEFAULT_THREADS,
+  memoryFor?: (threads: number) => SharedMemory,
 ): Benchmark {
   return {
     name,
@@ -58,7 +60,7 @@ export function throughputBenchmark(
       const rows: Row[] = [];
       for (const work of works) {
         for (const count of smoke ? threads.slice(0, 2) : threads) {
-          const result = await runGang(work.name, count, smoke ? 5 : 400);
+          const result = await runGang(work.name, count, smoke ? 5 : 400, memoryFor?.(count));
           rows.push({
             task: `${work.name}, ${count} threads`,
             value: millionsPerSecond(result),

@@ -11,6 +11,7 @@ import { pairWorks } from './micro/rwsem/native_pair.ts';
 import { rwsemWorks } from './micro/rwsem/throughput.ts';
 import { seqcountWorks } from './micro/seqcount/throughput.ts';
 import { spinlockWorks } from './micro/spinlock/throughput.ts';
+import { vmaLockWorks } from './micro/vma_lock/throughput.ts';
 import type { Work } from './work.ts';
 
 const WORKS: readonly Work[] = [
@@ -26,6 +27,7 @@ const WORKS: readonly Work[] = [
   ...rwsemWorks,
   ...seqcountWorks,
   ...spinlockWorks,
+  ...vmaLockWorks,
 ];
 
 export function workNamed(name: string): Work {

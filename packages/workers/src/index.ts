@@ -22,6 +22,8 @@ export { type ProgramsRun, runPrograms } from './run_programs.ts';
 export type { PostMortem, RunResult, RunViolation, Verdict } from './run_result.ts';
 export { runScenario, runScenarioOn, type ScenarioOptions, type ScenarioResult } from './run_scenario.ts';
 export type { Scenario, ScenarioShape } from './scenario.ts';
+export { type ReplayOptions, replayTrace } from './replay/replay_trace.ts';
+export type { ReplayResult } from './replay/replay_result.ts';
 export { SCENARIOS as scenarios, scenarioByName } from './scenarios/by_name.ts';
 export { runStress, type StressOptions, type StressOutcome } from './stress/run_stress.ts';
 export type { CpuReport, Work, WorkContext } from './work.ts';

@@ -5,38 +5,33 @@
 import { bootMachine } from '@faultlab/workers';
 import type { Benchmark, Row } from '../benchmark.ts';
 
-/** A machine of so many CPUs is up in at most so many milliseconds on two cores. */
-const TARGET_CPUS = 8;
-const TARGET_MS = 1_500;
-
-const CPUS: readonly number[] = [1, TARGET_CPUS, 64];
-const SMOKE_CPUS: readonly number[] = [1, TARGET_CPUS];
+/** A machine of eight CPUs is up in at most so many milliseconds on two cores. */
+const BOOT_8_MS_TARGET = 1_500;
+const CPUS: readonly number[] = [1, 8, 64];
+const SMOKE_CPUS: readonly number[] = [1];
 const BOOTS = 5;
 
 export const machineBoot: Benchmark = {
-  name: 'machine/boot',
-  question: 'how long until all CPUs of a new machine answer?',
+  name: 'machine_boot',
+  question: 'how long does a machine take to start?',
   run: async (smoke) => {
     const rows: Row[] = [];
-    for (const cpus of smoke ? SMOKE_CPUS : CPUS) rows.push(await bootRow(cpus, smoke ? 1 : BOOTS));
+    for (const cpus of smoke ? SMOKE_CPUS : CPUS) {
+      const took: number[] = [];
+      for (let i = 0; i < (smoke ? 1 : BOOTS); i++) took.push(await bootOnce(cpus));
+      took.sort((a, b) => a - b);
+      const value = took[took.length >> 1] ?? Number.NaN;
+      const row: Row = { task: `machine of ${cpus} CPUs`, value, unit: 'ms', max: took.at(-1) ?? value };
+      rows.push(cpus === 8 ? { ...row, target: `<= ${BOOT_8_MS_TARGET}`, met: value <= BOOT_8_MS_TARGET } : row);
+    }
     return rows;
   },
 };
 
-/** The median of some boots. */
-async function bootRow(cpus: number, boots: number): Promise<Row> {
-  const times: number[] = [];
-  for (let boot = 0; boot < boots; boot++) times.push(await bootMs(cpus));
-  times.sort((one, other) => one - other);
-  const value = times[boots >>> 1] as number;
-  const row = { task: `boot ${cpus} CPUs`, value, unit: 'ms', max: times.at(-1) as number, detail: `${boots} boots` };
-  return cpus === TARGET_CPUS ? { ...row, target: `<= ${TARGET_MS}`, met: value <= TARGET_MS } : row;
-}
-
-async function bootMs(cpus: number): Promise<number> {
+async function bootOnce(cpus: number): Promise<number> {
   const before = performance.now();
   await using machine = await bootMachine({ cpus });
-  const tookMs = performance.now() - before;
+  const bootMs = performance.now() - before;
   await machine.close();
-  return tookMs;
+  return bootMs;
 }

@@ -93,7 +93,11 @@ export function compileCall(detail: CallDetail, places: Places): Step {
   const { args } = detail;
   const reason = notModelled(detail);
   if (reason !== undefined) return { do: 'skip', why: reason };
-  const common = { do: 'call', expected: expectedOf(detail, places), areas: detail.records.map((record) => modelArea(record, places)) } as const;
+  const common = {
+    do: 'call',
+    expected: expectedOf(detail, places),
+    areas: detail.records.map((record) => modelArea(record, places)),
+  } as const;
   if (misaligned(args)) return { ...common, call: 'refused', answer: EINVAL };
   switch (args.call) {
     case 'mmap':
@@ -120,14 +124,26 @@ export function modelArea(record: AreaRecord, places: Places): ModelArea {
 /** The first page that is not heap when the heap ends at this byte. */
 export const heapPage = (places: Places, address: number): number => (address <= 0 ? 0 : pageIn(places, pageAfter(address)));
 
-function compileMmap(args: ArgsOf<'mmap'>, detail: CallDetail, places: Places): Omit<CallStep & { readonly call: 'mmap' }, 'do' | 'expected' | 'areas'> {
+function compileMmap(
+  args: ArgsOf<'mmap'>,
+  detail: CallDetail,
+  places: Places,
+): Omit<CallStep & { readonly call: 'mmap' }, 'do' | 'expected' | 'areas'> {
   const known = args.flags & KNOWN_MAP_FLAGS;
   const worked = succeeded(detail);
   // The kernel has chosen the place; the model has to find it free.
   const forced = worked && (known & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0 ? known | MAP_FIXED_NOREPLACE : known;
   const pages = Math.min(pageAfter(args.len), NOWHERE);
   const at = worked ? pageIn(places, pageOf(detail.result)) : args.addr <= 0 ? 0 : pageIn(places, pageOf(args.addr));
-  return { call: 'mmap', at, pages, prot: args.prot & KNOWN_PROT, flags: forced, file: fileOfMmap(args, detail, places), pgoff: pageOf(args.off) };
+  return {
+    call: 'mmap',
+    at,
+    pages,
+    prot: args.prot & KNOWN_PROT,
+    flags: forced,
+    file: fileOfMmap(args, detail, places),
+    pgoff: pageOf(args.off),
+  };
 }
 
 function fileOfMmap(args: ArgsOf<'mmap'>, detail: CallDetail, places: Places): number {
@@ -168,7 +184,8 @@ function expectedOf(detail: CallDetail, places: Places): number {
 /** Why the call is not carried out, or undefined. */
 function notModelled(detail: CallDetail): string | undefined {
   const { args, result } = detail;
-  if (args.call === 'madvise' && !KNOWN_ADVICE.has(args.behavior)) return `madvise with advice ${args.behavior}, which the model does not have`;
+  if (args.call === 'madvise' && !KNOWN_ADVICE.has(args.behavior))
+    return `madvise with advice ${args.behavior}, which the model does not have`;
   if (succeeded(detail)) return undefined;
   const ofFile = args.call === 'mmap' && (args.flags & MAP_ANONYMOUS) === 0;
   if (ofFile && FILE_ERRORS.has(result)) return `mmap of a file that was refused for the file's sake (errno ${-result})`;

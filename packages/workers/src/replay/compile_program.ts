@@ -23,8 +23,7 @@ export function compileProgram(program: ThreadProgram, awaited: Uint8Array, surr
   const steps: Step[] = [];
   const value = Int32Array.from(program.value, (raw, seq) => {
     const space = program.space[seq] as number;
-    if (program.kind[seq] === OpKind.fault)
-      return Math.min(toModel(surroundings.placesOf(space).windows, pageOf(raw)), TASK_SIZE_VPN - 1);
+    if (program.kind[seq] === OpKind.fault) return Math.min(toModel(surroundings.placesOf(space).windows, pageOf(raw)), TASK_SIZE_VPN - 1);
     return steps.push(compileStep(program.details[raw] as Detail, space, surroundings)) - 1;
   });
   const growth = new Map<number, ModelArea>();

@@ -17,6 +17,7 @@ const NS_PER_SECOND = 1e9;
 
 /** The first `show` differences of all CPUs, in the order of the trace. */
 export function describeDifferences(plan: ReplayPlan, raw: readonly RawDifference[], show: number): Difference[] {
+  if (raw.length === 0) return [];
   const position = new Map(Array.from(plan.order.effects.order, (op, index) => [op, index]));
   const placed = raw.map((difference) => ({ difference, at: position.get(opOf(plan, difference)) ?? 0 }));
   placed.sort((a, b) => a.at - b.at);
@@ -112,4 +113,3 @@ function callText({ call, ...args }: SysArgs): string {
 }
 
 const hex = (value: number): string => (value < 0 ? String(value) : value === 0 ? '0' : `0x${value.toString(16)}`);
-

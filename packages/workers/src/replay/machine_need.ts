@@ -73,7 +73,8 @@ function spaceNeeds(timeline: Timeline): Need[] {
     if (detail.kind === 'call') {
       const pages = populated(detail.args);
       need.pages += pages;
-      need.tables += Math.ceil(pages / TABLE_PAGES) + (detail.args.call === 'mremap' ? 3 + Math.ceil(pageAfter(detail.args.new_len) / TABLE_PAGES) : 1);
+      need.tables +=
+        Math.ceil(pages / TABLE_PAGES) + (detail.args.call === 'mremap' ? 3 + Math.ceil(pageAfter(detail.args.new_len) / TABLE_PAGES) : 1);
     }
     need.areas += AREAS_PER_CALL;
   }
@@ -94,7 +95,13 @@ function addAll(touched: readonly Set<number>[], blocks: readonly Set<number>[],
 }
 
 /** Pages that a call faults in by itself. */
-function populated(args: { readonly call: string; readonly len?: number; readonly flags?: number; readonly len_in?: number; readonly behavior?: number }): number {
+function populated(args: {
+  readonly call: string;
+  readonly len?: number;
+  readonly flags?: number;
+  readonly len_in?: number;
+  readonly behavior?: number;
+}): number {
   if (args.call === 'mmap' && ((args.flags ?? 0) & (MAP_POPULATE | MAP_LOCKED)) !== 0) return pageAfter(args.len ?? 0);
   const populates = args.call === 'madvise' && (args.behavior === MADV_POPULATE_READ || args.behavior === MADV_POPULATE_WRITE);
   return populates ? pageAfter(args.len_in ?? 0) : 0;

@@ -7,8 +7,8 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { createFile } from '@faultlab/core/mm/address_space';
 import type { WorkContext } from '../work.ts';
 import { fileAt, replayWords } from './replay_map.ts';
-import type { ReplayMap } from './replay_program.ts';
 import type { InitialSpace } from './replay_plan.ts';
+import type { ReplayMap } from './replay_program.ts';
 import { Spaces } from './spaces.ts';
 
 export interface PrepareOrder {
@@ -30,6 +30,7 @@ export default function prepare(context: WorkContext, { map, filePages, initial,
   });
   const spaces = new Spaces(cpu, map, stackPagesMax);
   for (const { space, heap } of initial) {
-    if (spaces.create(space, heap) !== 0) throw new UsageError('The machine has no room for the address spaces of the trace; raise size.mms.');
+    if (spaces.create(space, heap) !== 0)
+      throw new UsageError('The machine has no room for the address spaces of the trace; raise size.mms.');
   }
 }

@@ -180,7 +180,8 @@ class Replayer {
     const page = program.value[seq] as Vpn;
     this.#probe.begin();
     const startMs = cpu.now();
-    const got = (code & PF_WRITE) !== 0 ? userWrite(cpu, page, seq + 1) : (code & PF_INSTR) !== 0 ? userExecute(cpu, page) : userRead(cpu, page);
+    const got =
+      (code & PF_WRITE) !== 0 ? userWrite(cpu, page, seq + 1) : (code & PF_INSTR) !== 0 ? userExecute(cpu, page) : userRead(cpu, page);
     const path = this.#probe.end(got === 0);
     if (path !== NO_PATH) this.#latency.record(path, (cpu.now() - startMs) * NS_PER_MS);
     this.#faultCounts.add(code, path);

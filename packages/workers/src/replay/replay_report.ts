@@ -2,8 +2,9 @@
  * The text of a replay: what the trace holds, how the model fared, where they differ, and one line with the verdict.
  * Next: ../cli/replay.ts
  */
-import { duration, grouped, short } from '../report/numbers.ts';
+
 import { lockStatTable } from '../report/lock_stat_table.ts';
+import { duration, grouped, short } from '../report/numbers.ts';
 import { textTable } from '../report/text_table.ts';
 import { vmstatTable } from '../report/vmstat_table.ts';
 import type { FaultPath } from './fault_counts.ts';
@@ -122,7 +123,9 @@ function differenceLines({ differences, unexpected, areas, ops }: ReplayResult):
 }
 
 function violationLines({ violations, message }: ReplayResult): string[] {
-  const lines = violations.map(({ id, message: what, cpu }) => `!!! ${id} broken, found by ${cpu === undefined ? 'the sweep' : `CPU ${cpu}`}: ${what}`);
+  const lines = violations.map(
+    ({ id, message: what, cpu }) => `!!! ${id} broken, found by ${cpu === undefined ? 'the sweep' : `CPU ${cpu}`}: ${what}`,
+  );
   if (message !== '') lines.push(...message.split('\n'));
   return lines.length === 0 ? [] : ['', ...lines];
 }

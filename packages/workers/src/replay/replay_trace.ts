@@ -130,7 +130,8 @@ class ReplayInProgress {
     if (this.#violations.length > 0) return;
     await this.#sweep();
     const lost = this.#free - nr_free_pages(this.#machine.memory);
-    if (lost !== 0) this.#violated({ id: 'Q05', message: `${lost} frames were not given back after every process had ended`, cpu: undefined });
+    if (lost !== 0)
+      this.#violated({ id: 'Q05', message: `${lost} frames were not given back after every process had ended`, cpu: undefined });
   }
 
   async #replay(): Promise<void> {
@@ -165,7 +166,8 @@ class ReplayInProgress {
   }
 
   #describeOp(cpu: number): string {
-    const word = (field: number): number => this.#machine.memory.words[percpuBase(this.#machine.memory.percpuAt, cpu as CpuId) + field] as number;
+    const word = (field: number): number =>
+      this.#machine.memory.words[percpuBase(this.#machine.memory.percpuAt, cpu as CpuId) + field] as number;
     const thread = word(PC_OP_KIND);
     const { tid, name, ops } = this.#plan.timeline.threads[thread] ?? { tid: 0, name: '', ops: [] };
     const seq = word(PC_OP_INDEX);
@@ -177,7 +179,10 @@ class ReplayInProgress {
     if (onProgress === undefined) return () => {};
     const { memory } = this.#machine;
     const done = (): number =>
-      this.#plan.cpus.reduce((sum, _, cpu) => sum + ((memory.words[percpuBase(memory.percpuAt, cpu as CpuId) + PC_PROGRESS] as number) >>> 0), 0);
+      this.#plan.cpus.reduce(
+        (sum, _, cpu) => sum + ((memory.words[percpuBase(memory.percpuAt, cpu as CpuId) + PC_PROGRESS] as number) >>> 0),
+        0,
+      );
     const start = done();
     const timer = setInterval(() => onProgress(done() - start, this.#plan.timeline.ops.count), PROGRESS_MS);
     return () => clearInterval(timer);

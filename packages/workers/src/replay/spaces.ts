@@ -85,7 +85,8 @@ export class Spaces {
   }
 
   #setMm(space: number, mm: number): void {
-    if (mm !== NO_MM && this.#mmOf(space) !== NO_MM) throw new InvariantError('assert', 'spaces: an address space of the trace begins twice');
+    if (mm !== NO_MM && this.#mmOf(space) !== NO_MM)
+      throw new InvariantError('assert', 'spaces: an address space of the trace begins twice');
     this.#cpu.memory.user[spaceAt(this.#map, space)] = mm;
   }
 }

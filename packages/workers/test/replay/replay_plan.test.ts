@@ -6,7 +6,7 @@ import { OpKind } from '@faultlab/workers/perf_script/timeline';
 import { assignCpus } from '@faultlab/workers/replay/assign_cpus';
 import { planReplay, type ReplayPlan } from '@faultlab/workers/replay/replay_plan';
 import type { Step } from '@faultlab/workers/replay/replay_program';
-import { EINVAL, PAGE, type ProgramText, pair, program, WRITE, X } from './program_text.ts';
+import { EINVAL, PAGE, type ProgramText, pair, program, READ, WRITE, X } from './program_text.ts';
 
 const test = suite('replay plan');
 
@@ -113,10 +113,10 @@ test('each thread has a CPU of its own while there are enough', () => {
 test('threads that share a CPU live one after the other', () => {
   const trace = program();
   for (const child of ['7/7', '8/8', '9/9']) trace.fork('5/5', child).exit(child);
-  trace.fork('5/5', '10/10').fork('5/5', '11/11').exit('10/10').exit('11/11').exit('5/5');
+  trace.fork('5/5', '10/10').fork('5/5', '11/11').fault('11/11', 0x400000, READ).exit('10/10').exit('11/11').exit('5/5');
   const timeline = trace.timeline();
   const shared = assignCpus(timeline, orderOf(timeline), 2);
-  assert.equal(shared, [[0], [1, 2, 3, 4], [5]]);
+  assert.equal(shared, [[0], [1, 2, 3, 5], [4]]);
 });
 
 test('a machine has room for every space, file, page and area of the trace', () => {

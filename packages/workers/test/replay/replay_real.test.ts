@@ -1,8 +1,8 @@
 /** The three recorded programs: everything in them goes in the model as it went in the kernel. */
 
 import { fileURLToPath } from 'node:url';
-import { assert, suite } from '@faultlab/test-support';
 import { POLICIES } from '@faultlab/core/policy/policies';
+import { assert, suite } from '@faultlab/test-support';
 import { type ReplayOptions, type ReplayResult, replayTrace } from '@faultlab/workers/replay/replay_trace';
 
 const test = suite('replay of real programs');

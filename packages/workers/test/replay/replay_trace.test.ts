@@ -2,11 +2,27 @@
 
 import { assert, suite } from '@faultlab/test-support';
 import { type ReplayOptions, type ReplayResult, replayTimeline, replayTrace } from '@faultlab/workers/replay/replay_trace';
-import { EEXIST, EINVAL, ENOMEM, EXEC, HEAP, PAGE, type ProgramText, pair, program, READ, STACK, WRITE, WRITE_PRESENT, X } from './program_text.ts';
+import {
+  EEXIST,
+  EINVAL,
+  ENOMEM,
+  EXEC,
+  HEAP,
+  PAGE,
+  type ProgramText,
+  pair,
+  program,
+  READ,
+  STACK,
+  WRITE,
+  WRITE_PRESENT,
+  X,
+} from './program_text.ts';
 
 const test = suite('replay');
 
-const run = (trace: ProgramText, options: ReplayOptions = {}): Promise<ReplayResult> => replayTimeline(trace.timeline(), { name: 'test', ...options });
+const run = (trace: ProgramText, options: ReplayOptions = {}): Promise<ReplayResult> =>
+  replayTimeline(trace.timeline(), { name: 'test', ...options });
 
 /** Everything has to go as in the trace. */
 async function agrees(trace: ProgramText, options: ReplayOptions = {}): Promise<ReplayResult> {
@@ -206,14 +222,23 @@ test('areas merge as in the trace although another thread is ahead', async () =>
 });
 
 test('a touch of address 0 ends with a signal, and is no difference', async () => {
-  const { faults, unexpected } = await agrees(program().fault('5/5', 0, READ).fault('5/5', STACK - 8));
+  const { faults, unexpected } = await agrees(
+    program()
+      .fault('5/5', 0, READ)
+      .fault('5/5', STACK - 8),
+  );
   assert.is(faults.refusedAsExpected, 1);
   assert.is(unexpected, 0);
 });
 
 test('faults are counted by kind and by the way they took', async () => {
   const { faults, latency, counters } = await agrees(
-    program().mmap('5/5', X, 4 * PAGE).fault('5/5', X, READ).fault('5/5', X, WRITE_PRESENT).fault('5/5', X, WRITE).fault('5/5', 0x400000, EXEC),
+    program()
+      .mmap('5/5', X, 4 * PAGE)
+      .fault('5/5', X, READ)
+      .fault('5/5', X, WRITE_PRESENT)
+      .fault('5/5', X, WRITE)
+      .fault('5/5', 0x400000, EXEC),
   );
   assert.equal(
     faults.rows.map(({ kind, present, count, byPath }) => [kind, present, count, byPath.none]),
@@ -229,7 +254,9 @@ test('faults are counted by kind and by the way they took', async () => {
 });
 
 test('what is not carried out is named', async () => {
-  const { skipped } = await agrees((PROGRAMS['madvise throws pages away, and what the model does not have is named'] as () => ProgramText)());
+  const { skipped } = await agrees(
+    (PROGRAMS['madvise throws pages away, and what the model does not have is named'] as () => ProgramText)(),
+  );
   assert.equal(skipped, { 'madvise with advice 3, which the model does not have': 1 });
 });
 

@@ -11,13 +11,19 @@ import { mutex_lock, mutex_unlock } from '@faultlab/core/locking/mutex';
 import type { Benchmark, Row } from '../../benchmark.ts';
 import { runGang } from '../../gang.ts';
 import type { Work, WorkContext } from '../../work.ts';
+import { vmaReadPairs } from '../vma_lock/latency.ts';
+import { areasOf, memoryWithAreas } from '../vma_lock/throughput.ts';
 import { readPairs, writePairs } from './latency.ts';
 
-type Pair = 'read' | 'write' | 'mutex';
+type Pair = 'read' | 'vma' | 'write' | 'mutex';
 
-const NAMES: Readonly<Record<Pair, string>> = { read: 'rwsem read pair', write: 'rwsem write pair', mutex: 'mutex pair' };
+const NAMES: Readonly<Record<Pair, string>> = { read: 'rwsem read pair', vma: 'VMA read pair', write: 'rwsem write pair', mutex: 'mutex pair' };
 /** At most so many times the native pair. */
-const TARGETS: Readonly<Record<Pair, number>> = { read: 1.5, write: Number.POSITIVE_INFINITY, mutex: 2.5 };
+const TARGETS: Readonly<Record<Pair, number>> = { read: 1.5, vma: 1.5, write: Number.POSITIVE_INFINITY, mutex: 2.5 };
+
+const PAIRS = ['read', 'vma', 'write', 'mutex'] as const;
+/** Pair of the C library that ours is compared with. */
+const NATIVE: Readonly<Record<Pair, 'read' | 'write' | 'mutex'>> = { read: 'read', vma: 'read', write: 'write', mutex: 'mutex' };
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
@@ -40,6 +46,7 @@ const pairWork = (pair: Pair, run: (context: WorkContext, count: number) => void
 
 export const pairWorks: readonly Work[] = [
   pairWork('read', ({ cpu, base }, count) => readPairs(cpu, base, count)),
+  pairWork('vma', ({ cpu }, count) => vmaReadPairs(areasOf(cpu), count)),
   pairWork('write', ({ cpu, base }, count) => writePairs(cpu, base, count)),
   pairWork('mutex', ({ cpu, base }, count) => {
     for (let i = 0; i < count; i++) {
@@ -56,17 +63,17 @@ export const nativePair: Benchmark = {
     const folder = mkdtempSync(join(tmpdir(), 'faultlab-bench-'));
     try {
       const native = compileNative(join(folder, 'pthread_locks'));
-      const ours: Record<Pair, number[]> = { read: [], write: [], mutex: [] };
-      const theirs: Record<Pair, number[]> = { read: [], write: [], mutex: [] };
+      const ours: Record<Pair, number[]> = { read: [], vma: [], write: [], mutex: [] };
+      const theirs: Record<Pair, number[]> = { read: [], vma: [], write: [], mutex: [] };
       for (let round = 0; round < (smoke ? 1 : 5); round++) {
         const line = native?.(smoke ? 1000 : 200_000);
-        for (const pair of ['read', 'write', 'mutex'] as const) {
-          const { replies } = await runGang(`alone: ${NAMES[pair]}`, 1, smoke ? 5 : 300);
+        for (const pair of PAIRS) {
+          const { replies } = await runGang(`alone: ${NAMES[pair]}`, 1, smoke ? 5 : 300, pair === 'vma' ? memoryWithAreas(1) : undefined);
           ours[pair].push(...replies.map((reply) => reply.extra));
-          if (line !== undefined) theirs[pair].push(line[pair]);
+          if (line !== undefined) theirs[pair].push(line[NATIVE[pair]]);
         }
       }
-      return (['read', 'write', 'mutex'] as const).flatMap((pair) => rowsOf(pair, median(ours[pair]), median(theirs[pair])));
+      return PAIRS.flatMap((pair) => rowsOf(pair, median(ours[pair]), median(theirs[pair])));
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -83,10 +90,10 @@ function rowsOf(pair: Pair, ours: number, theirs: number): Row[] {
 }
 
 /** Builds the C program. @returns a function that runs it, or undefined when there is no compiler */
-function compileNative(output: string): ((rounds: number) => Record<Pair, number>) | undefined {
+function compileNative(output: string): ((rounds: number) => Record<'read' | 'write' | 'mutex', number>) | undefined {
   const source = fileURLToPath(new URL('../../../native/pthread_locks.c', import.meta.url));
   const built = spawnSync('cc', ['-O2', '-pthread', source, '-o', output], { encoding: 'utf8' });
   if (built.error !== undefined) return undefined;
   if (built.status !== 0) throw new Error(`cc could not build pthread_locks.c: ${built.stderr}`);
-  return (rounds) => JSON.parse(spawnSync(output, [String(rounds)], { encoding: 'utf8' }).stdout) as Record<Pair, number>;
+  return (rounds) => JSON.parse(spawnSync(output, [String(rounds)], { encoding: 'utf8' }).stdout) as Record<'read' | 'write' | 'mutex', number>;
 }
