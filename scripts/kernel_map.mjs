@@ -25,7 +25,9 @@ function headerTags(text) {
 }
 
 function rows() {
-  const files = readdirSync(source, { recursive: true }).filter((file) => file.endsWith('.ts')).sort();
+  const files = readdirSync(source, { recursive: true })
+    .filter((file) => file.endsWith('.ts'))
+    .sort();
   return files.flatMap((file) => {
     const { kernel, fidelity } = headerTags(readFileSync(join(source, file), 'utf8'));
     if (kernel === undefined || kernel.startsWith('none')) return [];

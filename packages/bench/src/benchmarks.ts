@@ -3,8 +3,8 @@
  * one line here.
  */
 import { type Benchmark, latencyBenchmark } from './benchmark.ts';
-import { faultCost } from './macro/fault_cost.ts';
 import { machineBoot } from './macro/boot.ts';
+import { faultCost } from './macro/fault_cost.ts';
 import { addAtomicLatency } from './micro/atomic/latency.ts';
 import { atomicWorks } from './micro/atomic/throughput.ts';
 import { addCompletionLatency } from './micro/completion/latency.ts';

@@ -54,6 +54,8 @@ export class Cpu {
   readonly now: () => number;
   readonly prng: Prng;
   readonly policy: FaultPolicy;
+  /** The policy counts readers of an area (6.15 on): asked so often that it has a field of its own. */
+  readonly vmaRefcount: boolean;
   readonly verify: boolean;
   readonly spin: boolean;
   readonly rcuCallbacks: readonly RcuCallback[];
@@ -61,6 +63,8 @@ export class Cpu {
   /** Only mm/maple_store.ts and mm/maple_node.ts look inside. */
   readonly nodeReserve: NodeReserve = { nodes: [], promised: 0 };
   traceNext = 0;
+  /** Locks held, as registered by locking/held_locks.ts. */
+  held = 0;
   /** Nesting of RCU read sections; sleeping inside one is a bug. */
   rcuNesting = 0;
   /** Spinlocks held; sleeping with one is a bug. */
@@ -85,6 +89,7 @@ export class Cpu {
     this.now = options.now;
     this.prng = new Prng(options.seed ?? 1, id);
     this.policy = options.policy ?? policyByName('linux-6.18');
+    this.vmaRefcount = this.policy.vmaLock === 'refcount';
     this.verify = options.verify ?? false;
     this.spin = options.spin ?? true;
     this.rcuCallbacks = options.rcuCallbacks ?? [];

@@ -46,10 +46,8 @@ for (const { name } of policies) {
 test('the canary is caught because two CPUs were inside one lock, and the others are told what they were doing', async () => {
   const result = await runScenario('canary', { ...SMOKE, seconds: 5 });
   assert.is(result.verdict, 'failure');
-  assert.equal(
-    result.violations.map((violation) => violation.id),
-    ['exclusion'],
-  );
+  // One CPU finds it, or several at the same moment; nothing else is found.
+  assert.equal([...new Set(result.violations.map((violation) => violation.id))], ['exclusion']);
   const guilty = result.violations[0]?.cpu ?? -1;
   assert.match(result.postMortem?.lastOps[guilty]?.at(-1) ?? '', /^count_busted times=\d+ \(in it\)$/);
   assert.is(result.postMortem?.state.length, SMOKE.cpus);

@@ -12,7 +12,16 @@ import { VM_SHARED } from '../mm/vm_flags.ts';
 import { vmf_anon_prepare } from './fault_lock.ts';
 import { filemap_fault } from './filemap_fault.ts';
 import { finish_fault } from './finish_fault.ts';
-import { FAULT_FLAG_WRITE, liveVma, VM_FAULT_ERROR, VM_FAULT_NOPAGE, VM_FAULT_OOM, VM_FAULT_RETRY, type VmFault, type VmFaultBits } from './vm_fault.ts';
+import {
+  FAULT_FLAG_WRITE,
+  liveVma,
+  VM_FAULT_ERROR,
+  VM_FAULT_NOPAGE,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  type VmFault,
+  type VmFaultBits,
+} from './vm_fault.ts';
 
 /** @locks in: the fault lock. out: as handle_mm_fault() */
 export function do_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {

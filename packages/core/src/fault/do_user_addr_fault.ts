@@ -12,7 +12,7 @@
  * @fidelity faithful for x86; protection keys and shadow stacks do not exist
  * Next: mm/vma_lock.ts lock_vma_under_rcu(), fault/handle_mm_fault.ts
  */
-import { assert } from '../base/assert.ts';
+import { assert, invariant } from '../base/assert.ts';
 import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
@@ -26,6 +26,7 @@ import { fatal_signal_pending, signal_pending } from '../sched/task.ts';
 import {
   count_vm_event,
   FAULTS_KERNEL,
+  FAULTS_REFUSED,
   FAULTS_SIGNAL,
   FAULTS_USER,
   MMAP_ATTEMPTS,
@@ -85,6 +86,7 @@ export function do_user_addr_fault(cpu: Cpu, vpn: Vpn, errorCode: number): Fault
   cpu.words[cpu.percpu + PC_FAULT_VPN] = vpn + 1;
   const outcome = resolve(cpu, vpn, errorCode, initialFlags(errorCode));
   cpu.words[cpu.percpu + PC_FAULT_VPN] = 0;
+  invariant(heldCount(cpu) === 0, 'I09', 'a fault ended, but its lock was not released');
   if (outcome === FAULT_SIGNAL_PENDING) count_vm_event(cpu, FAULTS_SIGNAL);
   return outcome;
 }
@@ -105,7 +107,7 @@ function resolve(cpu: Cpu, vpn: Vpn, errorCode: number, flags: number): FaultOut
   if (access_error(cpu, vma, errorCode)) {
     vma_end_read(cpu, vma); // R9
     count_vm_event(cpu, VMA_LOCK_SUCCESS);
-    return FAULT_SEGV_ACCERR;
+    return refused(cpu, FAULT_SEGV_ACCERR);
   }
   const result = handle_mm_fault(cpu, vma, vpn, flags | FAULT_FLAG_VMA_LOCK);
   if ((result & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) === 0) vma_end_read(cpu, vma);
@@ -127,10 +129,10 @@ function resolveUnderMmapLock(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, f
     count_vm_event(cpu, MMAP_ATTEMPTS);
     at(cpu, BEFORE_MMAP_RETRY);
     const vma = lock_mm_and_find_vma(cpu, mm, vpn);
-    if (vma === NO_VMA) return fatal_signal_pending(cpu) ? FAULT_SIGNAL_PENDING : FAULT_SEGV_MAPERR;
+    if (vma === NO_VMA) return fatal_signal_pending(cpu) ? FAULT_SIGNAL_PENDING : refused(cpu, FAULT_SEGV_MAPERR);
     if (access_error(cpu, vma, errorCode)) {
       mmap_read_unlock(cpu, mm);
-      return FAULT_SEGV_ACCERR;
+      return refused(cpu, FAULT_SEGV_ACCERR);
     }
     const result = handle_mm_fault(cpu, vma, vpn, flags);
     if ((result & VM_FAULT_COMPLETED) !== 0) return FAULT_HANDLED;
@@ -143,6 +145,12 @@ function resolveUnderMmapLock(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, f
     at(cpu, BETWEEN_DROP_AND_RETRY);
     flags = nextFlags(cpu, flags);
   }
+}
+
+/** The fault ends before any handler has seen it. */
+function refused(cpu: Cpu, outcome: FaultOutcome): FaultOutcome {
+  count_vm_event(cpu, FAULTS_REFUSED);
+  return outcome;
 }
 
 /** Later attempts are TRIED; until 5.6 the second attempt was also the last, by losing ALLOW_RETRY. */

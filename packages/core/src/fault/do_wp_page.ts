@@ -6,8 +6,8 @@
  */
 import type { Pfn, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { atomic_fetch_or } from '../memory/atomic.ts';
 import { folio_get, folio_ref_count, folio_test_anon, folioSet, folioTest, PG_anon_exclusive, PG_dirty } from '../mm/folio.ts';
+import { ptep_set_access_flags } from '../mm/page_table.ts';
 import { PTE_DIRTY, PTE_RW, PTE_YOUNG, pte_pfn, pte_special } from '../mm/pte.ts';
 import { pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { flushLocalPage } from '../mm/tlb.ts';
@@ -54,7 +54,7 @@ function wp_can_reuse_anon_folio(cpu: Cpu, pfn: Pfn): boolean {
 
 /** Makes the entry writable where it is. @locks in: the page-table lock. out: released */
 function wp_page_reuse(cpu: Cpu, vmf: VmFault, entry: Word): void {
-  atomic_fetch_or(cpu, entry, PTE_RW | PTE_DIRTY | PTE_YOUNG); // Pairs with: the hardware walk.
+  ptep_set_access_flags(cpu, entry, PTE_RW | PTE_DIRTY | PTE_YOUNG);
   pte_unmap_unlock(cpu, vmf.table);
   flushLocalPage(cpu, vmf.vpn);
   count_vm_event(cpu, WP_REUSE);

@@ -8,7 +8,7 @@ import type { MmId, Pfn, VmaId, Vpn } from '../base/brand.ts';
 import { NO_TABLE, NO_VMA } from '../base/brand.ts';
 import { EFAULT, EINTR, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { folio_get, folio_test_anon, folioTest, NO_FOLIO, PG_anon_exclusive } from '../mm/folio.ts';
+import { folio_get, folio_test_anon, folioTest, NO_FOLIO, PG_anon_exclusive, pinFolio } from '../mm/folio.ts';
 import { mas_walk } from '../mm/maple_tree.ts';
 import { mmTree } from '../mm/mm_struct.ts';
 import { mmap_read_lock_killable, mmap_read_unlock } from '../mm/mmap_lock.ts';
@@ -19,7 +19,7 @@ import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { vm_flags } from '../mm/vm_area_struct.ts';
 import { VM_READ, VM_WRITE } from '../mm/vm_flags.ts';
 import { fatal_signal_pending } from '../sched/task.ts';
-import { count_vm_event, FAULTS_GUP } from '../trace/counters.ts';
+import { count_vm_event, FAULTS_GUP, FAULTS_GUP_RETRIED } from '../trace/counters.ts';
 import { handle_mm_fault } from './handle_mm_fault.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
@@ -38,7 +38,7 @@ import {
 export const FOLL_WRITE = 0x1;
 export const FOLL_PIN = 0x2;
 
-/** A page was found: its frame, with a reference (NO_FOLIO is the zero page, which needs none), or an errno. */
+/** A page was found: its frame, with a reference or, with FOLL_PIN, a pin (NO_FOLIO is the zero page, which needs none), or an errno. */
 export interface GupResult {
   readonly error: number;
   readonly pfn: Pfn;
@@ -102,7 +102,8 @@ function follow_page_pte(cpu: Cpu, mm: MmId, vpn: Vpn, foll: number): GupResult 
     else if ((foll & (FOLL_PIN | FOLL_WRITE)) === FOLL_PIN && folio_test_anon(cpu, pfn) && !folioTest(cpu, pfn, PG_anon_exclusive)) {
       result = failed(NEEDS_UNSHARE);
     } else {
-      folio_get(cpu, pfn);
+      if ((foll & FOLL_PIN) !== 0) pinFolio(cpu, pfn);
+      else folio_get(cpu, pfn);
       result = { error: 0, pfn };
     }
   }
@@ -119,7 +120,8 @@ function faultin_page(cpu: Cpu, vma: VmaId, vpn: Vpn, foll: number, unshare: boo
   let flags = FAULT_FLAG_REMOTE | (unlockable ? FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE | tried : 0);
   if ((foll & FOLL_WRITE) !== 0) flags |= FAULT_FLAG_WRITE;
   else if (unshare) flags |= FAULT_FLAG_UNSHARE;
-  const result = handle_mm_fault(cpu, vma, vpn, flags, false);
+  const result = handle_mm_fault(cpu, vma, vpn, flags);
+  if ((result & VM_FAULT_RETRY) !== 0) count_vm_event(cpu, FAULTS_GUP_RETRIED);
   if ((result & (VM_FAULT_COMPLETED | VM_FAULT_RETRY)) !== 0) return LOCK_DROPPED;
   if ((result & VM_FAULT_ERROR) !== 0) return (result & VM_FAULT_OOM) !== 0 ? ENOMEM : EFAULT;
   return FAULTED_IN;

@@ -11,10 +11,10 @@ import type { Cpu } from '../cpu.ts';
 import { PC_MAJ_FLT, PC_MIN_FLT } from '../memory/percpu.ts';
 import { linear_page_index, vm_flags } from '../mm/vm_area_struct.ts';
 import { is_cow_mapping, VM_EXEC, VM_MAYWRITE, VM_READ, VM_WRITE } from '../mm/vm_flags.ts';
-import { count_vm_event, FAULTS_ERROR, FAULTS_FINISHED, PGFAULT } from '../trace/counters.ts';
+import { count_vm_event, FAULTS_ERROR, FAULTS_FINISHED, FAULTS_RETRIED, PGFAULT } from '../trace/counters.ts';
 import { TRACE_HANDLE_MM_FAULT } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
-import { assert_fault_locked } from './fault_lock.ts';
+import { beginAttempt, endAttempt } from './attempt_checks.ts';
 import { handle_pte_fault } from './handle_pte_fault.ts';
 import {
   checkFaultFlags,
@@ -35,18 +35,19 @@ import {
 
 /**
  * Tries to resolve a fault on a page of the area.
- * @param counted the fault belongs to a task that is charged with it: true but for GUP @kernel the regs argument
  * @locks in: VMA read (flags has VMA_LOCK) or mmap read. out: the same, unless the result has RETRY (without RETRY_NOWAIT) or COMPLETED: then
  * nothing. Then, too, the area may be gone. May sleep.
  */
-export function handle_mm_fault(cpu: Cpu, vma: VmaId, vpn: Vpn, flags: number, counted = true): VmFaultBits {
+export function handle_mm_fault(cpu: Cpu, vma: VmaId, vpn: Vpn, flags: number): VmFaultBits {
   checkFaultFlags(flags);
   if (cpu.policy.accounting === 'every-attempt') count_vm_event(cpu, PGFAULT);
   const vmf = new VmFault(vma, vpn, flags, linear_page_index(cpu.memory, vma, vpn));
+  const seen = cpu.verify ? beginAttempt(cpu, vmf) : null;
   const result = sanitize_fault_flags(cpu, vma, flags) ? handle_pte_fault(cpu, vmf) : VM_FAULT_SIGSEGV;
   checkFaultResult(flags, result);
-  checkLockOnReturn(cpu, vmf, result);
-  mm_account_fault(cpu, flags, result, counted);
+  checkLockOnReturn(vmf, result);
+  if (seen !== null && vmf.vma !== NO_VMA) endAttempt(cpu, vmf, seen);
+  mm_account_fault(cpu, flags, result);
   trace(cpu, TRACE_HANDLE_MM_FAULT, vpn, flags, result);
   return result;
 }
@@ -57,30 +58,32 @@ function sanitize_fault_flags(cpu: Cpu, vma: VmaId, flags: number): boolean {
   if ((flags & FAULT_FLAG_UNSHARE) !== 0 && !is_cow_mapping(area)) return false;
   if ((flags & FAULT_FLAG_WRITE) !== 0 && (area & VM_MAYWRITE) === 0) return false;
   if ((flags & FAULT_FLAG_REMOTE) !== 0) return true;
-  const needed = (flags & FAULT_FLAG_WRITE) !== 0 ? VM_WRITE : (flags & FAULT_FLAG_INSTRUCTION) !== 0 ? VM_EXEC : VM_READ | VM_WRITE | VM_EXEC;
+  const needed =
+    (flags & FAULT_FLAG_WRITE) !== 0 ? VM_WRITE : (flags & FAULT_FLAG_INSTRUCTION) !== 0 ? VM_EXEC : VM_READ | VM_WRITE | VM_EXEC;
   return (area & needed) !== 0;
 }
 
 /** I09: released by the handler exactly when the result says so. */
-function checkLockOnReturn(cpu: Cpu, vmf: VmFault, result: VmFaultBits): void {
+function checkLockOnReturn(vmf: VmFault, result: VmFaultBits): void {
   if (faultLockDropped(vmf.flags, result)) {
     invariant(vmf.vma === NO_VMA, 'I09', 'the result says that the fault lock was dropped, but it was not');
     return;
   }
   invariant(vmf.vma !== NO_VMA, 'I09', 'the fault lock was dropped, but the result does not say so');
-  if (cpu.verify) assert_fault_locked(cpu, vmf);
 }
 
 /** A fault counts once, when it is finished; an attempt that must be repeated does not count. */
-function mm_account_fault(cpu: Cpu, flags: number, result: VmFaultBits, counted: boolean): void {
-  if ((result & VM_FAULT_RETRY) !== 0) return;
+function mm_account_fault(cpu: Cpu, flags: number, result: VmFaultBits): void {
+  if ((result & VM_FAULT_RETRY) !== 0) {
+    count_vm_event(cpu, FAULTS_RETRIED);
+    return;
+  }
   if (cpu.policy.accounting === 'finished') count_vm_event(cpu, PGFAULT);
   if ((result & VM_FAULT_ERROR) !== 0) {
     count_vm_event(cpu, FAULTS_ERROR);
     return;
   }
   count_vm_event(cpu, FAULTS_FINISHED);
-  if (!counted && (flags & FAULT_FLAG_REMOTE) === 0) return;
   // I27: major when this attempt started I/O, or when an earlier one said so or waited.
   const major = (result & VM_FAULT_MAJOR) !== 0 || (flags & FAULT_FLAG_TRIED) !== 0;
   const word = cpu.percpu + (major ? PC_MAJ_FLT : PC_MIN_FLT);

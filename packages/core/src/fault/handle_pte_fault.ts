@@ -14,8 +14,7 @@
 import { assert } from '../base/assert.ts';
 import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { atomic_fetch_or } from '../memory/atomic.ts';
-import { findPteTable, ptep_get, pteWord } from '../mm/page_table.ts';
+import { findPteTable, ptep_get, ptep_set_access_flags, pteWord } from '../mm/page_table.ts';
 import { PTE_DIRTY, PTE_YOUNG, pte_none, pte_present, pte_write } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { flushLocalPage } from '../mm/tlb.ts';
@@ -44,7 +43,7 @@ function handlePresent(cpu: Cpu, vmf: VmFault): VmFaultBits {
   if (writes && !pte_write(vmf.orig_pte)) return do_wp_page(cpu, vmf, entry);
   // Somebody else made the entry good meanwhile, or this CPU used an old translation. The bits as the hardware would set them.
   const bits = (vmf.flags & FAULT_FLAG_WRITE) !== 0 ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG;
-  atomic_fetch_or(cpu, entry, bits); // Pairs with: the hardware walk.
+  ptep_set_access_flags(cpu, entry, bits);
   pte_unmap_unlock(cpu, vmf.table);
   flushLocalPage(cpu, vmf.vpn);
   return 0;

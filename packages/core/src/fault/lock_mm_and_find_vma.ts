@@ -18,8 +18,8 @@ import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { __anon_vma_prepare, anon_vma_lock_write, anon_vma_unlock_write } from '../mm/anon_vma.ts';
 import { mas_destroy, mas_find, mas_preallocate, mas_store_prealloc, mt_prev } from '../mm/maple_tree.ts';
+import { locked_vm, mmTree, rlimit_as, rlimit_memlock, rlimit_stack, set_locked_vm, total_vm } from '../mm/mm_struct.ts';
 import { MMAP_MIN_VPN, STACK_GUARD_GAP } from '../mm/mman.ts';
-import { mmTree, rlimit_as, rlimit_stack, total_vm } from '../mm/mm_struct.ts';
 import {
   mmap_read_lock_killable,
   mmap_read_trylock,
@@ -29,7 +29,7 @@ import {
   mmap_write_unlock,
 } from '../mm/mmap_lock.ts';
 import { vm_end, vm_flags, vm_mm, vm_pgoff, vm_start, vma_anon_vma, vma_set_range } from '../mm/vm_area_struct.ts';
-import { VM_ACCESS_FLAGS, VM_GROWSDOWN } from '../mm/vm_flags.ts';
+import { VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_LOCKED } from '../mm/vm_flags.ts';
 import { vm_stat_account } from '../mm/vma.ts';
 import { vma_start_write } from '../mm/vma_lock.ts';
 import { count_vm_event, STACK_EXPANDED } from '../trace/counters.ts';
@@ -86,6 +86,7 @@ export function expand_downwards(cpu: Cpu, vma: VmaId, vpn: Vpn): number {
   anon_vma_lock_write(cpu, anonVma);
   vma_set_range(m, vma, vpn, vm_end(m, vma), vm_pgoff(m, vma) - grow);
   vm_stat_account(cpu, mm, vm_flags(m, vma), grow);
+  if ((vm_flags(m, vma) & VM_LOCKED) !== 0) set_locked_vm(m, mm, locked_vm(m, mm) + grow);
   mas_store_prealloc(cpu, mmTree(m, mm), vpn, vm_end(m, vma), vma);
   anon_vma_unlock_write(cpu, anonVma);
   mas_destroy(cpu);
@@ -94,12 +95,13 @@ export function expand_downwards(cpu: Cpu, vma: VmaId, vpn: Vpn): number {
   return 0;
 }
 
-/** The limits on a stack: its own size and the address space. */
+/** The limits on a stack: its own size, the address space, locked memory. */
 function acct_stack_growth(cpu: Cpu, vma: VmaId, grow: number): number {
   const m = cpu.memory;
   const mm = vm_mm(m, vma);
   if (vm_pgoff(m, vma) < grow) return ENOMEM;
   if (total_vm(m, mm) + grow > rlimit_as(m, mm)) return ENOMEM;
   if (vm_end(m, vma) - vm_start(m, vma) + grow > rlimit_stack(m, mm)) return ENOMEM;
+  if ((vm_flags(m, vma) & VM_LOCKED) !== 0 && locked_vm(m, mm) + grow > rlimit_memlock(m, mm)) return ENOMEM;
   return 0;
 }

@@ -48,7 +48,8 @@ export const VM_FAULT_ERROR: number =
 export type VmFaultBits = number;
 
 /** First attempt of a fault that may be tried again: it may drop the lock to be polite. */
-export const fault_flag_allow_retry_first = (flags: number): boolean => (flags & (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED)) === FAULT_FLAG_ALLOW_RETRY;
+export const fault_flag_allow_retry_first = (flags: number): boolean =>
+  (flags & (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED)) === FAULT_FLAG_ALLOW_RETRY;
 
 /** One attempt at one fault. Not shared: it lives on the CPU that faults. */
 export class VmFault {
@@ -80,7 +81,11 @@ export function checkFaultFlags(flags: number): void {
   const has = (bit: number): boolean => (flags & bit) !== 0;
   invariant(has(FAULT_FLAG_ALLOW_RETRY) || !has(FAULT_FLAG_TRIED), 'I12', 'TRIED without ALLOW_RETRY');
   invariant(has(FAULT_FLAG_ALLOW_RETRY) || !has(FAULT_FLAG_RETRY_NOWAIT), 'I12', 'RETRY_NOWAIT without ALLOW_RETRY');
-  invariant(!(has(FAULT_FLAG_VMA_LOCK) && has(FAULT_FLAG_RETRY_NOWAIT)), 'I12', 'VMA_LOCK with RETRY_NOWAIT: a retry under the VMA lock always drops it');
+  invariant(
+    !(has(FAULT_FLAG_VMA_LOCK) && has(FAULT_FLAG_RETRY_NOWAIT)),
+    'I12',
+    'VMA_LOCK with RETRY_NOWAIT: a retry under the VMA lock always drops it',
+  );
   invariant(!(has(FAULT_FLAG_UNSHARE) && has(FAULT_FLAG_WRITE)), 'I12', 'UNSHARE with WRITE');
   invariant(!has(FAULT_FLAG_VMA_LOCK) || has(FAULT_FLAG_USER), 'I14', 'a VMA-lock attempt that is not for a user access');
 }

@@ -12,7 +12,7 @@
  * @fidelity reduced: one page
  * Next: fault/do_fault.ts
  */
-import type { Pfn } from '../base/brand.ts';
+import type { Pfn, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { NO_FOLIO, readStamp, writeStamp } from '../mm/folio.ts';
 import { isUnstable } from '../mm/mm_struct.ts';
@@ -28,7 +28,6 @@ import { count_vm_event, WP_COPY } from '../trace/counters.ts';
 import { TRACE_SET_PTE } from '../trace/events.ts';
 import { at, BEFORE_WP_INSTALL } from '../trace/points.ts';
 import { trace } from '../trace/trace_ring.ts';
-import type { Vpn } from '../base/brand.ts';
 import { vmf_anon_prepare } from './fault_lock.ts';
 import { raceLost } from './finish_fault.ts';
 import { FAULT_FLAG_UNSHARE, liveVma, VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault, type VmFaultBits } from './vm_fault.ts';

@@ -8,13 +8,14 @@
 import { assert } from '../base/assert.ts';
 import type { CpuId, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { HELD_MAX, HELD_WORDS, PC_HELD, PC_HELD_COUNT, percpuBase } from '../memory/percpu.ts';
+import { HELD_MAX, HELD_WORDS, PC_HELD, percpuBase } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import type { LockClass } from './lock_class.ts';
 
 // Copies: V8 folds a constant of this module into the machine code, an imported one it loads each time.
 const HELD_AT = PC_HELD;
-const COUNT_AT = PC_HELD_COUNT;
+/** Word of an entry beyond the top: others read the stack up to the first of these. No lock lies at word 0. */
+const NOTHING = 0;
 const ENTRIES = HELD_MAX;
 const ENTRY_WORDS = HELD_WORDS;
 
@@ -30,19 +31,19 @@ assert(ENTRY_WORDS === 2, 'held_locks: an entry is two words, the lock and its c
 /** Registers a lock just taken. */
 export function heldAcquire(cpu: Cpu, lockClass: LockClass, word: Word, mode: number): void {
   const { words, percpu } = cpu;
-  const count = words[percpu + COUNT_AT] as number;
+  const count = cpu.held;
   assert(count < ENTRIES, 'heldAcquire: this CPU holds too many locks');
   const entry = percpu + HELD_AT + (count << 1);
-  words[entry] = word;
   words[entry + 1] = (lockClass << CLASS_SHIFT) | mode;
-  words[percpu + COUNT_AT] = count + 1;
+  words[entry] = word;
+  cpu.held = count + 1;
 }
 
 /** Position of the entry of a lock, searched from the top of the stack, or -1. */
 function findEntry(cpu: Cpu, word: Word): number {
   const { words, percpu } = cpu;
   const bottom = percpu + HELD_AT;
-  for (let entry = bottom + (((words[percpu + COUNT_AT] as number) - 1) << 1); entry >= bottom; entry -= ENTRY_WORDS) {
+  for (let entry = bottom + ((cpu.held - 1) << 1); entry >= bottom; entry -= ENTRY_WORDS) {
     if (words[entry] === word) return entry;
   }
   return -1;
@@ -54,10 +55,11 @@ function findEntry(cpu: Cpu, word: Word): number {
  */
 export function heldRelease(cpu: Cpu, word: Word): number {
   const { words, percpu } = cpu;
-  const count = (words[percpu + COUNT_AT] as number) - 1;
+  const count = cpu.held - 1;
   const top = percpu + HELD_AT + (count << 1);
   if (count >= 0 && words[top] === word) {
-    words[percpu + COUNT_AT] = count;
+    words[top] = NOTHING;
+    cpu.held = count;
     return words[top + 1] as number;
   }
   return releaseBelowTop(cpu, word, top);
@@ -65,12 +67,13 @@ export function heldRelease(cpu: Cpu, word: Word): number {
 
 /** Locks need not be released in the opposite order of taking: close the gap. */
 function releaseBelowTop(cpu: Cpu, word: Word, top: number): number {
-  const { words, percpu } = cpu;
+  const { words } = cpu;
   const entry = findEntry(cpu, word);
   assert(entry >= 0, 'heldRelease: this CPU does not hold the lock that it releases');
   const released = words[entry + 1] as number;
   words.copyWithin(entry, entry + ENTRY_WORDS, top + ENTRY_WORDS);
-  words[percpu + COUNT_AT] = (words[percpu + COUNT_AT] as number) - 1;
+  words[top] = NOTHING;
+  cpu.held--;
   return released;
 }
 
@@ -97,7 +100,7 @@ export function heldMode(cpu: Cpu, word: Word): number {
 
 /** How many locks this CPU holds, spinlocks not counted. */
 export function heldCount(cpu: Cpu): number {
-  return cpu.words[cpu.percpu + COUNT_AT] as number;
+  return cpu.held;
 }
 
 export interface HeldLock {
@@ -109,11 +112,11 @@ export interface HeldLock {
 
 /** The locks that a CPU holds, oldest first. Exact for a CPU that does not move; a report otherwise. */
 export function readHeld(memory: SharedMemory, cpuId: CpuId): HeldLock[] {
-  const base = percpuBase(memory.percpuAt, cpuId);
-  const count = Math.min(memory.words[base + COUNT_AT] as number, ENTRIES);
-  return Array.from({ length: Math.max(count, 0) }, (_, index) => {
-    const entry = base + HELD_AT + index * ENTRY_WORDS;
+  const base = percpuBase(memory.percpuAt, cpuId) + HELD_AT;
+  const held: HeldLock[] = [];
+  for (let entry = base; entry < base + ENTRIES * ENTRY_WORDS && memory.words[entry] !== NOTHING; entry += ENTRY_WORDS) {
     const meaning = memory.words[entry + 1] as number;
-    return { class: meaning >>> CLASS_SHIFT, word: memory.words[entry] as Word, mode: meaning & MODE_MASK };
-  });
+    held.push({ class: meaning >>> CLASS_SHIFT, word: memory.words[entry] as Word, mode: meaning & MODE_MASK });
+  }
+  return held;
 }

@@ -7,11 +7,10 @@
  * @fidelity reduced: sequential consistency only, 32 bits only
  * Next: memory/park.ts
  */
-import type { Word } from '../base/brand.ts';
+import type { CpuId, Word } from '../base/brand.ts';
 import type { AtomicOps } from './atomic_ops.ts';
 import type { SharedWords } from './shared_words.ts';
 import { STEP_READ, STEP_UPDATE, STEP_WRITE, type StepGate } from './step_gate.ts';
-import type { CpuId } from '../base/brand.ts';
 
 /** What the funnel needs to know of a CPU. `Cpu` is one; so is the context of a lock that is used on its own. */
 export interface Steps {

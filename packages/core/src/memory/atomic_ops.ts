@@ -4,8 +4,9 @@
  * machine instruction is inside), and plain Atomics for any SharedArrayBuffer that is not the buffer of a WebAssembly.Memory.
  * Next: memory/atomic.ts gives them names and takes the turn in lock-step.
  */
+
+import { instantiate, type SharedWasmMemory } from './atomic_wasm.ts';
 import type { SharedWords } from './shared_words.ts';
-import { type SharedWasmMemory, instantiate } from './atomic_wasm.ts';
 
 /** Every operation is sequentially consistent. Read-modify-writes return the value BEFORE. Addresses are bytes. */
 export interface AtomicOps {

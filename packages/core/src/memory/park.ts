@@ -3,8 +3,9 @@
  * Callers loop: a return is a hint, never a promise. Never wake without a waiter: Atomics.notify takes one mutex for the whole process.
  * Next: sched/task.ts
  */
-import { MachineStopped } from '../base/errors.ts';
+
 import type { Word } from '../base/brand.ts';
+import { MachineStopped } from '../base/errors.ts';
 import type { Steps } from './atomic.ts';
 import { H_FREEZE } from './header.ts';
 import { PC_PARKS, PC_RUN_STATE, PC_WAIT_KIND, PC_WAIT_SINCE, PC_WAIT_WORD, RUN_PARKED, RUN_RUNNING, WAIT_NONE } from './percpu.ts';

@@ -28,7 +28,6 @@ export const PC_MM = 7;
 export const PC_FAULT_VPN = 8;
 /** Process the task belongs to; a label for reports. */
 export const PC_PROCESS = 9;
-export const PC_HELD_COUNT = 10;
 /** Times the CPU slept. */
 export const PC_PARKS = 11;
 

@@ -8,7 +8,7 @@ import { UsageError } from '../base/errors.ts';
 import { type AtomicOps, plainAtomicOps, wasmAtomicOps } from './atomic_ops.ts';
 import { createWasmMemory, isWasmMemory, type SharedWasmMemory } from './atomic_wasm.ts';
 import { H_MAGIC, H_VERSION, H_WORDS } from './header.ts';
-import { LAYOUT_MAGIC, LAYOUT_VERSION, type Layout, type RegionName, layoutOf } from './layout.ts';
+import { LAYOUT_MAGIC, LAYOUT_VERSION, type Layout, layoutOf, type RegionName } from './layout.ts';
 import { checkMachineSize, type MachineSize } from './limits.ts';
 import { type SharedWords, WORD_BYTES } from './shared_words.ts';
 
@@ -123,7 +123,9 @@ export function createMemory(size: MachineSize, plain = false): SharedMemory {
 export function attachMemory(handle: MemoryHandle): SharedMemory {
   const memory = new SharedMemory(handle);
   if (memory.words[H_MAGIC] !== LAYOUT_MAGIC || memory.words[H_VERSION] !== LAYOUT_VERSION) {
-    throw new UsageError('This shared memory was not made by this version of @faultlab/core; create it with createMemory() of the same version.');
+    throw new UsageError(
+      'This shared memory was not made by this version of @faultlab/core; create it with createMemory() of the same version.',
+    );
   }
   assert(memory.words[H_WORDS] === memory.layout.words, 'attachMemory: the size differs from the one the memory was created with');
   return memory;

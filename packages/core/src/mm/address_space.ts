@@ -15,7 +15,14 @@ import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { MAPPING_CACHE } from '../slab/caches.ts';
 import { kmem_cache_alloc, kmem_cache_free } from '../slab/kmem_cache.ts';
-import { set_vma_shared_links, set_vma_shared_next, set_vma_shared_prev, vm_file, vma_shared_next, vma_shared_prev } from './vm_area_struct.ts';
+import {
+  set_vma_shared_links,
+  set_vma_shared_next,
+  set_vma_shared_prev,
+  vm_file,
+  vma_shared_next,
+  vma_shared_prev,
+} from './vm_area_struct.ts';
 
 const I_MMAP_RWSEM = 0;
 const I_SIZE = 16;
@@ -35,6 +42,9 @@ export const nrpagesWord = (m: SharedMemory, id: MappingId): Word => word(m, id,
 export const nrpages = (m: SharedMemory, id: MappingId): number => m.mappings[at(id, NRPAGES)] as number;
 export const pagesRoot = (m: SharedMemory, id: MappingId): Word => word(m, id, PAGES);
 export const pagesLockWord = (m: SharedMemory, id: MappingId): Word => word(m, id, PAGES_LOCK);
+/** Areas that map the file, as counted. Exact on an idle machine. */
+export const i_mmap_count = (m: SharedMemory, id: MappingId): number => m.mappings[at(id, I_MMAP_COUNT)] as number;
+export const i_mmapLockWord = (m: SharedMemory, id: MappingId): Word => word(m, id, I_MMAP_RWSEM);
 /** First area that maps the file. @locks in: i_mmap, either way */
 export const i_mmap_first = (m: SharedMemory, id: MappingId): VmaId => m.mappings[at(id, I_MMAP_HEAD)] as VmaId;
 export const mapping_mapped = (m: SharedMemory, id: MappingId): boolean => i_mmap_first(m, id) !== NO_VMA;

@@ -21,7 +21,6 @@ import { ANON_VMA_PREPARED, count_vm_event } from '../trace/counters.ts';
 import { mas_find, mt_prev } from './maple_tree.ts';
 import { mmTree, pageTableLockWord } from './mm_struct.ts';
 import { mmap_assert_locked } from './mmap_lock.ts';
-import { VM_ACCESS_FLAGS } from './vm_flags.ts';
 import {
   set_vma_anon_vma,
   set_vma_avc_list,
@@ -37,6 +36,7 @@ import {
   vma_pages,
   vmaAnonVmaWord,
 } from './vm_area_struct.ts';
+import { VM_ACCESS_FLAGS } from './vm_flags.ts';
 
 // anon_vma record, 32 words.
 const ANON_SHIFT = 5;
@@ -76,6 +76,8 @@ export const avcNextOfVma = (m: SharedMemory, avc: AvcId): AvcId => avcField(m, 
 export const anonVmaFirst = (m: SharedMemory, id: AnonVmaId): AvcId => anonField(m, id, LIST_HEAD) as AvcId;
 export const anonVmaNext = (m: SharedMemory, avc: AvcId): AvcId => avcField(m, avc, LIST_NEXT) as AvcId;
 
+/** The rwsem in the record; only a root's is used. */
+export const anonVmaLockWord = (m: SharedMemory, id: AnonVmaId): Word => anonWord(m, id, RWSEM);
 const rootLock = (m: SharedMemory, id: AnonVmaId): Word => anonWord(m, anonVmaRoot(m, id), RWSEM);
 /** One lock for a whole family: the root's. May sleep. */
 export const anon_vma_lock_write = (cpu: Cpu, id: AnonVmaId): void => down_write(cpu, rootLock(cpu.memory, id), LOCK_ANON_VMA);
@@ -111,17 +113,17 @@ export function put_anon_vma(cpu: Cpu, id: AnonVmaId): void {
   if (root !== id) put_anon_vma(cpu, root);
 }
 
-/** Links an area to an anon_vma. @locks in: the anon_vma lock for writing; mmap write, or mmap read with the page_table_lock */
+/** Links an area to an anon_vma. The area's chain runs from the newest to the oldest, its own first, the root last. @locks in: the anon_vma lock for writing; mmap write, or mmap read with the page_table_lock */
 function anon_vma_chain_link(cpu: Cpu, vma: VmaId, avc: AvcId, id: AnonVmaId): void {
   const m = cpu.memory;
   const avcs = m.avcs;
   avcs[avcAt(avc, AVC_VMA)] = vma;
   avcs[avcAt(avc, AVC_ANON_VMA)] = id;
-  const tail = vma_avc_tail(m, vma);
-  avcs[avcAt(avc, SAME_VMA_PREV)] = tail;
-  avcs[avcAt(avc, SAME_VMA_NEXT)] = NO_AVC;
-  if (tail !== NO_AVC) avcs[avcAt(tail, SAME_VMA_NEXT)] = avc;
-  set_vma_avc_list(m, vma, tail === NO_AVC ? avc : vma_avc_head(m, vma), avc);
+  const newest = vma_avc_head(m, vma);
+  avcs[avcAt(avc, SAME_VMA_NEXT)] = newest;
+  avcs[avcAt(avc, SAME_VMA_PREV)] = NO_AVC;
+  if (newest !== NO_AVC) avcs[avcAt(newest, SAME_VMA_PREV)] = avc;
+  set_vma_avc_list(m, vma, avc, newest === NO_AVC ? avc : vma_avc_tail(m, vma));
   const head = anonVmaFirst(m, id);
   avcs[avcAt(avc, LIST_NEXT)] = head;
   avcs[avcAt(avc, LIST_PREV)] = NO_AVC;
@@ -224,7 +226,7 @@ export function __anon_vma_prepare(cpu: Cpu, vma: VmaId): boolean {
  */
 export function anon_vma_clone(cpu: Cpu, dst: VmaId, src: VmaId): boolean {
   const m = cpu.memory;
-  // Backwards, as the chain is read from its tail: the area's own anon_vma comes first.
+  // From the oldest to the newest, so that dst's chain has the same order.
   for (let from = vma_avc_tail(m, src); from !== NO_AVC; from = avcField(m, from, SAME_VMA_PREV) as AvcId) {
     const avc = kmem_cache_alloc(cpu, AVC_CACHE) as AvcId;
     if (avc === NO_AVC) {
@@ -288,6 +290,7 @@ export function anon_vma_fork(cpu: Cpu, vma: VmaId, parent: VmaId): boolean {
 export function unlink_anon_vmas(cpu: Cpu, vma: VmaId): void {
   const m = cpu.memory;
   const own = vma_anon_vma(m, vma);
+  // Newest first: an anon_vma that goes still counts itself off its parent, which must not be gone by then.
   for (let avc = vma_avc_head(m, vma); avc !== NO_AVC; ) {
     const next = avcNextOfVma(m, avc);
     const id = avcAnonVma(m, avc);

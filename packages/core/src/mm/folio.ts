@@ -109,6 +109,18 @@ export function folio_get(cpu: Cpu, pfn: Pfn): void {
   invariant(before > 0, 'I17', 'folio_get: the folio had no reference left');
 }
 
+/** What a pin adds to the reference count, so that pins can be told from other references. @kernel GUP_PIN_COUNTING_BIAS */
+export const GUP_PIN_COUNTING_BIAS = 1024;
+
+/** Pins a page that somebody else may write to for the owner: fork gives the child a copy at once. @kernel try_grab_folio() with FOLL_PIN */
+export function pinFolio(cpu: Cpu, pfn: Pfn): void {
+  const before = atomic_fetch_add(cpu, word(cpu.memory, pfn, REFCOUNT), GUP_PIN_COUNTING_BIAS); // Pairs with: folio_maybe_dma_pinned() under the same page-table lock.
+  invariant(before > 0, 'I17', 'pinFolio: the folio had no reference left');
+}
+
+/** May somebody have pinned the page? Errs on the side of yes. */
+export const folio_maybe_dma_pinned = (cpu: Cpu, pfn: Pfn): boolean => folio_ref_count(cpu, pfn) >= GUP_PIN_COUNTING_BIAS;
+
 /** What the page holds. A racing read is what a program would see: one or the other. */
 export const readStamp = (cpu: Cpu, pfn: Pfn): number => READ_ONCE(cpu, word(cpu.memory, pfn, STAMP));
 export const writeStamp = (cpu: Cpu, pfn: Pfn, stamp: number): void => WRITE_ONCE(cpu, word(cpu.memory, pfn, STAMP), stamp);

@@ -4,7 +4,7 @@
  * @fidelity reduced: one word per field; no exe file, no notifiers
  * Next: mm/mmap_lock.ts
  */
-import { assert } from '../base/assert.ts';
+import { assert, invariant } from '../base/assert.ts';
 import type { CpuId, MmId, TableId, Vpn, Word } from '../base/brand.ts';
 import { NO_MM } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
@@ -46,6 +46,7 @@ const FLAGS = 51;
 const ANON_RSS = 52;
 const FILE_RSS = 53;
 const PGTABLES = 54;
+const TLB_FLUSH_PENDING = 55;
 // Line 4: CPUs that run on it, one bit each.
 const CPUMASK = 64;
 export const CPUMASK_WORDS = 16;
@@ -56,10 +57,15 @@ export const RLIM_INFINITY = 0x7fffffff;
 assert(1 << SHIFT === RECORD_WORDS.mm, 'mm_struct: the record has another size in memory/layout.ts');
 
 const at = (mm: MmId, field: number): number => (mm << SHIFT) + field;
-const plain = (field: number) => (m: SharedMemory, mm: MmId): number => m.mms[at(mm, field)] as number;
-const setter = (field: number) => (m: SharedMemory, mm: MmId, value: number): void => {
-  m.mms[at(mm, field)] = value;
-};
+const plain =
+  (field: number) =>
+  (m: SharedMemory, mm: MmId): number =>
+    m.mms[at(mm, field)] as number;
+const setter =
+  (field: number) =>
+  (m: SharedMemory, mm: MmId, value: number): void => {
+    m.mms[at(mm, field)] = value;
+  };
 type Read = (m: SharedMemory, mm: MmId) => number;
 type Write = (m: SharedMemory, mm: MmId, value: number) => void;
 
@@ -110,6 +116,8 @@ export const mmUsersWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm
 export const mmCountWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, MM_COUNT)) as Word;
 export const mmFlagsWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, FLAGS)) as Word;
 export const mmPgtablesWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, PGTABLES)) as Word;
+/** How many CPUs are between taking pages out of the tables and the flush. */
+export const tlbFlushPendingWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, TLB_FLUSH_PENDING)) as Word;
 export const mmCpumaskWord = (m: SharedMemory, mm: MmId, index: number): Word => (m.mmsAt + at(mm, CPUMASK) + index) as Word;
 
 /** Which address space a word of the mms region belongs to, for reports. */
@@ -125,7 +133,7 @@ export function mm_alloc(cpu: Cpu): MmId {
   const m = cpu.memory;
   const mm = kmem_cache_alloc(cpu, MM_CACHE) as MmId;
   if (mm === NO_MM) return NO_MM;
-  m.mms.fill(0, at(mm, 0), at(mm + 1 as MmId, 0));
+  m.mms.fill(0, at(mm, 0), at((mm + 1) as MmId, 0));
   m.mms[at(mm, MMAP_BASE)] = TASK_SIZE_VPN - 0x8000;
   m.mms[at(mm, MAX_MAP_COUNT)] = DEFAULT_MAX_MAP_COUNT;
   m.mms[at(mm, RLIMIT_AS)] = RLIM_INFINITY;
@@ -145,7 +153,8 @@ export function mmget(cpu: Cpu, mm: MmId): void {
 
 /** Pins the record, not the contents. @kernel mmgrab() */
 export function mmgrab(cpu: Cpu, mm: MmId): void {
-  atomic_fetch_add(cpu, mmCountWord(cpu.memory, mm), 1); // Alone: see mmdrop().
+  const before = atomic_fetch_add(cpu, mmCountWord(cpu.memory, mm), 1); // Alone: see mmdrop().
+  invariant(before > 0, 'I28', 'mmgrab: the address space is gone');
 }
 
 /** Drops a pin; the last one frees the record. Pairs with: mmgrab(). */

@@ -33,6 +33,7 @@ import {
 import { TRACE_MMAP_LOCK_ACQUIRE_RETURNED, TRACE_MMAP_LOCK_RELEASED, TRACE_MMAP_LOCK_START_LOCKING } from '../trace/events.ts';
 import { at, MMAP_WRITE_LOCKED } from '../trace/points.ts';
 import { trace } from '../trace/trace_ring.ts';
+import { checkMmapOwners } from './mm_checks.ts';
 import { mmapLockWord, mmLockSeqWord } from './mm_struct.ts';
 
 const READ = 0;
@@ -41,6 +42,7 @@ const WRITE = 1;
 function acquired(cpu: Cpu, mm: MmId, mode: number): void {
   count_vm_event(cpu, mode === WRITE ? MMAP_WRITE_ACQUIRED : MMAP_READ_ACQUIRED);
   trace(cpu, TRACE_MMAP_LOCK_ACQUIRE_RETURNED, mm, mode, 1);
+  if (cpu.verify) checkMmapOwners(cpu, mm, mode);
 }
 
 /** The sequence becomes odd: every stamp written from now on says "write-locked". @locks in: mmap write */

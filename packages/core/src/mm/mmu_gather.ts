@@ -13,9 +13,11 @@
  */
 import type { MmId, Pfn, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
+import { atomic_fetch_add, atomic_read } from '../memory/atomic.ts';
+import { tlbFlushPendingWord } from './mm_struct.ts';
 import { folio_put } from './page_alloc.ts';
 import { type FreedTables, freeTables } from './page_table.ts';
-import { flush_tlb_range } from './tlb.ts';
+import { flush_tlb_mm, flush_tlb_range } from './tlb.ts';
 
 /** Frames kept back before a flush is forced. */
 const BATCH = 512;
@@ -32,7 +34,9 @@ export interface MmuGather {
 const EMPTY_START = 0x7fffffff as Vpn;
 const EMPTY_END = 0 as Vpn;
 
-export function tlb_gather_mmu(mm: MmId): MmuGather {
+export function tlb_gather_mmu(cpu: Cpu, mm: MmId): MmuGather {
+  // Before the first entry is cleared. Pairs with: tlb_finish_mmu() of a CPU that finds the entry cleared.
+  atomic_fetch_add(cpu, tlbFlushPendingWord(cpu.memory, mm), 1);
   return { mm, pages: [], tables: [], start: EMPTY_START, end: EMPTY_END };
 }
 
@@ -54,4 +58,15 @@ export function tlb_flush_mmu(cpu: Cpu, tlb: MmuGather): void {
   freeTables(cpu, tlb.mm, tlb.tables);
 }
 
-export const tlb_finish_mmu: (cpu: Cpu, tlb: MmuGather) => void = tlb_flush_mmu;
+/**
+ * The last flush. When others are taking pages out of the same address space, an entry that was found empty may be one that they cleared
+ * and have not flushed yet: then everything is flushed, so that the range is gone from every TLB when this returns.
+ * @locks in: no page-table lock
+ */
+export function tlb_finish_mmu(cpu: Cpu, tlb: MmuGather): void {
+  const pending = tlbFlushPendingWord(cpu.memory, tlb.mm);
+  const nested = atomic_read(cpu, pending) > 1; // Pairs with: tlb_gather_mmu().
+  tlb_flush_mmu(cpu, tlb);
+  if (nested) flush_tlb_mm(cpu, tlb.mm);
+  atomic_fetch_add(cpu, pending, -1); // Release: the flush. Pairs with: the look above.
+}

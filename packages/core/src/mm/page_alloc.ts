@@ -6,12 +6,12 @@
  * Next: mm/rmap.ts
  */
 import { assert, invariant } from '../base/assert.ts';
-import type { Pfn, Word } from '../base/brand.ts';
+import type { CpuId, Pfn, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { atomic_fetch_add, atomic_set } from '../memory/atomic.ts';
 import { H_ZONE } from '../memory/header.ts';
-import { PC_PCP_COUNT, PC_PCP_HEAD } from '../memory/percpu.ts';
+import { PC_PCP_COUNT, PC_PCP_HEAD, percpuBase } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { count_vm_event, PGALLOC, PGFREE } from '../trace/counters.ts';
 import {
@@ -20,6 +20,7 @@ import {
   folioMapcountWord,
   folioMapping,
   folioRefcountWord,
+  GUP_PIN_COUNTING_BIAS,
   lruNext,
   NO_FOLIO,
   PG_uptodate,
@@ -52,9 +53,30 @@ export function initZone(m: SharedMemory): void {
 /** Free frames of the zone and of all CPUs. Exact on an idle machine. */
 export function nr_free_pages(m: SharedMemory): number {
   let free = m.words[ZONE_FREE] as number;
-  for (let cpu = 0; cpu < m.size.cpus; cpu++) free += m.words[m.percpuAt + cpu * (m.layout.regions.percpu.words / m.size.cpus) + PC_PCP_COUNT] as number;
+  for (let cpu = 0; cpu < m.size.cpus; cpu++)
+    free += m.words[m.percpuAt + cpu * (m.layout.regions.percpu.words / m.size.cpus) + PC_PCP_COUNT] as number;
   return free;
 }
+
+/** A list of free frames, for checkers: the zone's, then one for each CPU. Exact on an idle machine. */
+export interface FreeList {
+  readonly name: string;
+  readonly head: Pfn;
+  /** Its length, as noted beside it. */
+  readonly count: number;
+}
+
+export function freeLists(m: SharedMemory): FreeList[] {
+  const lists: FreeList[] = [{ name: 'the zone', head: m.words[ZONE_HEAD] as Pfn, count: m.words[ZONE_FREE] as number }];
+  for (let id = 0; id < m.size.cpus; id++) {
+    const block = percpuBase(m.percpuAt, id as CpuId);
+    lists.push({ name: `CPU ${id}`, head: m.words[block + PC_PCP_HEAD] as Pfn, count: m.words[block + PC_PCP_COUNT] as number });
+  }
+  return lists;
+}
+
+/** The lock of the zone's list. */
+export const zoneLockWord: Word = ZONE_LOCK;
 
 /**
  * One frame with one reference and the previous owner's contents, or NO_FOLIO when memory is out. Never sleeps.
@@ -111,6 +133,13 @@ export function folio_put(cpu: Cpu, pfn: Pfn): void {
   const before = atomic_fetch_add(cpu, folioRefcountWord(cpu.memory, pfn), -1);
   invariant(before > 0, 'I17', 'folio_put: the folio had no reference left');
   if (before === 1) freeFrame(cpu, pfn);
+}
+
+/** Drops a pin. @kernel unpin_user_page() */
+export function unpin_user_page(cpu: Cpu, pfn: Pfn): void {
+  const before = atomic_fetch_add(cpu, folioRefcountWord(cpu.memory, pfn), -GUP_PIN_COUNTING_BIAS); // As in folio_put().
+  invariant(before >= GUP_PIN_COUNTING_BIAS, 'I17', 'unpin_user_page: the folio was not pinned');
+  if (before === GUP_PIN_COUNTING_BIAS) freeFrame(cpu, pfn);
 }
 
 function freeFrame(cpu: Cpu, pfn: Pfn): void {

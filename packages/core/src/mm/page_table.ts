@@ -12,12 +12,13 @@ import type { MmId, Pte, TableId, Vpn, Word } from '../base/brand.ts';
 import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_is_held, spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { atomic_fetch_add, atomic_set, atomic_xchg, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
+import { atomic_fetch_add, atomic_fetch_and, atomic_fetch_or, atomic_set, atomic_xchg, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { TABLE_CACHE } from '../slab/caches.ts';
 import { isAllocated, kmem_cache_alloc, kmem_cache_free } from '../slab/kmem_cache.ts';
 import { mm_pgd, mmPgtablesWord, pageTableLockWord, set_mm_pgd } from './mm_struct.ts';
+import { PTE_PRESENT, PTE_RW } from './pte.ts';
 
 const TABLE_SHIFT = 4;
 const PTES_SHIFT = 9;
@@ -148,6 +149,8 @@ export const ptep_get = (cpu: Cpu, entry: Word): Pte => READ_ONCE(cpu, entry) as
 /** Writes an entry that the hardware cannot change meanwhile: none, or not present. @locks in: the table's lock @kernel set_pte_at() */
 export function set_pte_at(cpu: Cpu, entry: Word, pte: Pte): void {
   checkPteWrite(cpu, entry);
+  if (cpu.verify)
+    invariant((ptep_get(cpu, entry) & PTE_PRESENT) === 0, 'I15', 'set_pte_at: an entry that the hardware may be using is overwritten');
   WRITE_ONCE(cpu, entry, pte);
 }
 
@@ -158,6 +161,18 @@ export function set_pte_at(cpu: Cpu, entry: Word, pte: Pte): void {
 export function ptep_get_and_clear(cpu: Cpu, entry: Word): Pte {
   checkPteWrite(cpu, entry);
   return atomic_xchg(cpu, entry, 0) as Pte; // Pairs with: the hardware walk's compare-and-exchange in mm/tlb.ts.
+}
+
+/** Adds bits to a present entry, as the hardware may do at the same time. @locks in: the table's lock @kernel ptep_set_access_flags() */
+export function ptep_set_access_flags(cpu: Cpu, entry: Word, bits: number): void {
+  checkPteWrite(cpu, entry);
+  atomic_fetch_or(cpu, entry, bits); // Pairs with: the hardware walk.
+}
+
+/** Takes the right to write from a present entry. @locks in: the table's lock; a flush follows @kernel ptep_set_wrprotect() */
+export function ptep_set_wrprotect(cpu: Cpu, entry: Word): void {
+  checkPteWrite(cpu, entry);
+  atomic_fetch_and(cpu, entry, ~PTE_RW); // Pairs with: the hardware walk, which may set the dirty bit until the flush.
 }
 
 /** I15 and I26: only under the table's lock, and only in a live table. */
@@ -184,7 +199,16 @@ export function free_pgd_range(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, floor: 
   freeLevel(cpu, pgd, LEVEL_PGD, start, end, floor, ceiling, freed);
 }
 
-function freeLevel(cpu: Cpu, table: TableId, level: number, start: number, end: number, floor: number, ceiling: number, freed: FreedTables): void {
+function freeLevel(
+  cpu: Cpu,
+  table: TableId,
+  level: number,
+  start: number,
+  end: number,
+  floor: number,
+  ceiling: number,
+  freed: FreedTables,
+): void {
   const m = cpu.memory;
   const shift = SPAN_SHIFT[level] as number;
   const span = 2 ** shift;

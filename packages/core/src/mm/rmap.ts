@@ -9,7 +9,7 @@ import type { AvcId, Pfn, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
 import { NO_AVC, NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add } from '../memory/atomic.ts';
-import { avcVma, anon_vma_lock_read, anon_vma_unlock_read, anonVmaFirst, anonVmaNext } from './anon_vma.ts';
+import { anon_vma_lock_read, anon_vma_unlock_read, anonVmaFirst, anonVmaNext, avcVma } from './anon_vma.ts';
 import {
   anonMapping,
   folio_index,

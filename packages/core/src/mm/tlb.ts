@@ -23,8 +23,9 @@ import type { Cpu } from '../cpu.ts';
 import { cpu_relax, spinLooks } from '../locking/cpu_relax.ts';
 import { atomic_cmpxchg, atomic_fetch_add, atomic_read, atomic_set, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
-import { PC_TLB_ACCESS, PC_TLB_GENERATION, percpuBase, WAIT_TLB } from '../memory/percpu.ts';
 import { beginWait, endWait, park } from '../memory/park.ts';
+import { PC_TLB_ACCESS, PC_TLB_GENERATION, percpuBase, WAIT_TLB } from '../memory/percpu.ts';
+import type { SharedMemory } from '../memory/shared_memory.ts';
 import { count_vm_event, NR_TLB_LOCAL_FLUSH_ALL, NR_TLB_LOCAL_FLUSH_ONE, NR_TLB_REMOTE_FLUSH } from '../trace/counters.ts';
 import { TRACE_TLB_FLUSH } from '../trace/events.ts';
 import { at, BEFORE_TLB_FLUSH } from '../trace/points.ts';
@@ -104,6 +105,25 @@ function markAccessed(cpu: Cpu, entry: Word, write: boolean): Pte {
     const marked = (pte | sets) as Pte;
     if (atomic_cmpxchg(cpu, entry, pte, marked) === pte) return marked; // Pairs with: ptep_get_and_clear().
   }
+}
+
+/** A translation that a CPU would use, for checkers. */
+export interface CachedTranslation {
+  readonly mm: MmId;
+  readonly vpn: Vpn;
+  readonly pte: Pte;
+}
+
+/** The translations of a CPU that are of its current generation. Exact while the CPU does not move. */
+export function cachedTranslations(m: SharedMemory, target: CpuId): CachedTranslation[] {
+  const generation = m.words[percpuBase(m.percpuAt, target) + PC_TLB_GENERATION];
+  const found: CachedTranslation[] = [];
+  for (let entry = 0; entry < ENTRIES; entry++) {
+    const slot = m.tlbAt + target * RECORD_WORDS.tlb + entry * ENTRY_WORDS;
+    if (m.words[slot + TAG_MM] === 0 || m.words[slot + GENERATION] !== generation) continue;
+    found.push({ mm: m.words[slot + TAG_MM] as MmId, vpn: m.words[slot + TAG_VPN] as Vpn, pte: m.words[slot + PTE] as Pte });
+  }
+  return found;
 }
 
 /** Forgets one translation of this CPU. */

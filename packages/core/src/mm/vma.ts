@@ -30,7 +30,6 @@ import {
   stack_vm,
   total_vm,
 } from './mm_struct.ts';
-import { VM_GROWSDOWN, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import {
   clearVma,
   set_vm_file,
@@ -49,6 +48,7 @@ import {
   vmaRcuHead,
   vmRefcntWord,
 } from './vm_area_struct.ts';
+import { VM_GROWSDOWN, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import { vma_lock_init, vma_mark_attached, vma_start_write } from './vma_lock.ts';
 
 /** A slot for a new area of that address space, detached. NO_VMA when none is free. */

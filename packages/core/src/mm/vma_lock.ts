@@ -15,27 +15,33 @@ import { READ_ONCE } from '../memory/atomic.ts';
 import { rcu_read_lock, rcu_read_unlock } from '../sched/rcu_state.ts';
 import { count_vm_event, VMA_LOCK_ABORT, VMA_LOCK_MISS, VMA_WRITE_LOCKED, VMA_WRITE_WAITED } from '../trace/counters.ts';
 import { TRACE_VMA_END_READ, TRACE_VMA_START_READ, TRACE_VMA_START_WRITE } from '../trace/events.ts';
-import { AFTER_TREE_WALK, AFTER_VMA_LOCK, at, BEFORE_VMA_PUT, BEFORE_VMA_START_WRITE } from '../trace/points.ts';
+import { AFTER_TREE_WALK, AFTER_VMA_LOCK, at, BEFORE_VMA_START_WRITE } from '../trace/points.ts';
 import { trace } from '../trace/trace_ring.ts';
 import { mas_walk } from './maple_tree.ts';
 import { mmTree } from './mm_struct.ts';
 import { mmap_assert_write_locked, mmLockSeqHint } from './mmap_lock.ts';
-import { set_vma_detached, vm_end, vm_mm, vm_start, vma_anon_vma, vma_is_anonymous, vmLockSeqWord, vmRefcntWord } from './vm_area_struct.ts';
-import { noReaderHolds } from './vma_lock_checks.ts';
-import { refcountMarkAttached, refcountMarkDetached, refcountEndRead, refcountStartRead, refcountStartWrite } from './vma_lock_refcount.ts';
+import {
+  set_vma_detached,
+  vm_end,
+  vm_mm,
+  vm_start,
+  vma_anon_vma,
+  vma_is_anonymous,
+  vmLockSeqWord,
+  vmRefcntWord,
+} from './vm_area_struct.ts';
+import { mayWaitForReaders, noReaderHolds } from './vma_lock_checks.ts';
+import { refcountEndRead, refcountMarkAttached, refcountMarkDetached, refcountStartRead, refcountStartWrite } from './vma_lock_refcount.ts';
 import { rwsemEndRead, rwsemStartRead, rwsemStartWrite } from './vma_lock_rwsem.ts';
+import { type StartRead, VMA_CONTENDED, VMA_DETACHED, VMA_LOCKED } from './vma_start_read.ts';
 
 const READ = 0;
+// Copies: V8 folds a constant of this module into the machine code, an imported one it loads each time.
+const LOCKED: StartRead = VMA_LOCKED;
+const CLASS = LOCK_VMA;
+const END_READ_EVENT = TRACE_VMA_END_READ;
 /** A stamp that equals no sequence: stamps are odd, this is even. */
 const NEVER_LOCKED = -2;
-
-/** What vma_start_read answers. */
-export const VMA_LOCKED = 0;
-/** Write-locked, overflowing, or another address space's by now: use mmap_lock. */
-export const VMA_CONTENDED = 1;
-/** Detached under us: look it up again. */
-export const VMA_DETACHED = 2;
-export type StartRead = 0 | 1 | 2;
 
 /** Prepares the lock words of a new area: not attached, not locked. @locks none; nobody can reach the area but a late reader of the slot */
 export function vma_lock_init(cpu: Cpu, vma: VmaId): void {
@@ -47,16 +53,17 @@ export function vma_lock_init(cpu: Cpu, vma: VmaId): void {
  * Tries to take the VMA read lock. Never sleeps. May say contended wrongly, never locked wrongly.
  * @locks in: rcu read, or mmap read. out: on VMA_LOCKED adds the VMA read lock; RCU as before
  */
-function vma_start_read(cpu: Cpu, mm: MmId, vma: VmaId): StartRead {
-  return cpu.policy.vmaLock === 'refcount' ? refcountStartRead(cpu, mm, vma) : rwsemStartRead(cpu, mm, vma);
+export function vma_start_read(cpu: Cpu, mm: MmId, vma: VmaId): StartRead {
+  const answer = cpu.vmaRefcount ? refcountStartRead(cpu, mm, vma) : rwsemStartRead(cpu, mm, vma);
+  if (answer === LOCKED) heldAcquire(cpu, CLASS, vmRefcntWord(cpu.memory, vma), READ);
+  return answer;
 }
 
 /** Releases the VMA read lock. The area may be gone the instant after. @locks in: VMA read. out: nothing */
 export function vma_end_read(cpu: Cpu, vma: VmaId): void {
-  trace(cpu, TRACE_VMA_END_READ, vma);
-  at(cpu, BEFORE_VMA_PUT);
+  trace(cpu, END_READ_EVENT, vma);
   heldRelease(cpu, vmRefcntWord(cpu.memory, vma));
-  if (cpu.policy.vmaLock === 'refcount') refcountEndRead(cpu, vma);
+  if (cpu.vmaRefcount) refcountEndRead(cpu, vma);
   else rwsemEndRead(cpu, vma);
 }
 
@@ -81,7 +88,6 @@ export function lock_vma_under_rcu(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
     }
     if (answer === VMA_CONTENDED) break;
     rcu_read_unlock(cpu);
-    heldAcquire(cpu, LOCK_VMA, vmRefcntWord(m, vma), READ);
     at(cpu, AFTER_VMA_LOCK);
     // R7: pinned, and it is ours; does it still cover the page? Bounds cannot change from here on.
     if (vpn < vm_start(m, vma) || vpn >= vm_end(m, vma)) {
@@ -130,8 +136,9 @@ export function vma_start_write(cpu: Cpu, vma: VmaId): void {
   at(cpu, BEFORE_VMA_START_WRITE);
   if (__is_vma_write_locked(cpu, vma)) return;
   invariant(heldMode(cpu, vmRefcntWord(m, vma)) !== READ, 'I11', 'vma_start_write: this CPU holds a VMA read lock on the same area');
+  if (cpu.verify) mayWaitForReaders(cpu);
   const stamp = mmLockSeqHint(cpu, mm);
-  const waited = cpu.policy.vmaLock === 'refcount' ? refcountStartWrite(cpu, vma, stamp) : rwsemStartWrite(cpu, vma, stamp);
+  const waited = cpu.vmaRefcount ? refcountStartWrite(cpu, vma, stamp) : rwsemStartWrite(cpu, vma, stamp);
   count_vm_event(cpu, VMA_WRITE_LOCKED);
   if (waited) count_vm_event(cpu, VMA_WRITE_WAITED);
   trace(cpu, TRACE_VMA_START_WRITE, vma, waited ? 1 : 0);
@@ -148,7 +155,7 @@ export function vma_assert_write_locked(cpu: Cpu, vma: VmaId): void {
 /** The area is about to become visible in the tree. @locks in: mmap write, and VMA write on it */
 export function vma_mark_attached(cpu: Cpu, vma: VmaId): void {
   vma_assert_write_locked(cpu, vma);
-  if (cpu.policy.vmaLock === 'refcount') refcountMarkAttached(cpu, vma);
+  if (cpu.vmaRefcount) refcountMarkAttached(cpu, vma);
   set_vma_detached(cpu.memory, vma, false);
 }
 
@@ -159,5 +166,5 @@ export function vma_mark_attached(cpu: Cpu, vma: VmaId): void {
 export function vma_mark_detached(cpu: Cpu, vma: VmaId): void {
   vma_assert_write_locked(cpu, vma);
   set_vma_detached(cpu.memory, vma, true);
-  if (cpu.policy.vmaLock === 'refcount') refcountMarkDetached(cpu, vma);
+  if (cpu.vmaRefcount) refcountMarkDetached(cpu, vma);
 }

@@ -24,7 +24,7 @@ import { TASK_UNINTERRUPTIBLE } from '../sched/task.ts';
 import { AFTER_PIN, at, BETWEEN_EXCLUDE_AND_STAMP, BETWEEN_PUT_AND_WAKE } from '../trace/points.ts';
 import { mmdrop, mmgrab, mmLockSeqWord, vmaWriterWaitWord } from './mm_struct.ts';
 import { vmLockSeqWord, vmMmWord, vmRefcntWord } from './vm_area_struct.ts';
-import { type StartRead, VMA_CONTENDED, VMA_DETACHED, VMA_LOCKED } from './vma_lock.ts';
+import { type StartRead, VMA_CONTENDED, VMA_DETACHED, VMA_LOCKED } from './vma_start_read.ts';
 
 /** @kernel VM_REFCNT_EXCLUDE_READERS_FLAG, earlier VMA_LOCK_OFFSET */
 export const VMA_LOCK_OFFSET = 0x40000000;
@@ -32,29 +32,37 @@ export const VMA_LOCK_OFFSET = 0x40000000;
 export const VM_REFCNT_LIMIT: number = VMA_LOCK_OFFSET - 1;
 const ATTACHED = 1;
 
+// Copies: V8 folds a constant of this module into the machine code, an imported one it loads each time.
+const LIMIT = VM_REFCNT_LIMIT;
+const EXCLUDE = VMA_LOCK_OFFSET;
+const LOCKED: StartRead = VMA_LOCKED;
+const CONTENDED: StartRead = VMA_CONTENDED;
+const DETACHED: StartRead = VMA_DETACHED;
+const POINT_AFTER_PIN = AFTER_PIN;
+
 /** See vma_start_read(). */
 export function refcountStartRead(cpu: Cpu, mm: MmId, vma: VmaId): StartRead {
   const m = cpu.memory;
   const seqWord = mmLockSeqWord(m, mm);
   const stampWord = vmLockSeqWord(m, vma);
   // R2. Alone: a hint; a stale answer costs the slow path and no more.
-  if (READ_ONCE(cpu, stampWord) === READ_ONCE(cpu, seqWord)) return VMA_CONTENDED;
+  if (READ_ONCE(cpu, stampWord) === READ_ONCE(cpu, seqWord)) return CONTENDED;
   // Acquire (O1). Pairs with: refcountMarkAttached() and the subtraction in refcountStartWrite().
-  const before = atomic_inc_not_zero_limited(cpu, vmRefcntWord(m, vma), VM_REFCNT_LIMIT);
-  if (before === 0) return VMA_DETACHED; // R3
-  if (before >= VM_REFCNT_LIMIT) return VMA_CONTENDED; // R4
-  at(cpu, AFTER_PIN);
+  const before = atomic_inc_not_zero_limited(cpu, vmRefcntWord(m, vma), LIMIT);
+  if (before === 0) return DETACHED; // R3
+  if (before >= LIMIT) return CONTENDED; // R4
+  at(cpu, POINT_AFTER_PIN);
   const owner = READ_ONCE(cpu, vmMmWord(m, vma)) as MmId;
   if (owner !== mm) {
     putForeign(cpu, vma, owner); // R5
-    return VMA_CONTENDED;
+    return CONTENDED;
   }
   // R6. Acquire (O3). Pairs with: vma_end_write_all().
   if (atomic_read(cpu, seqWord) === READ_ONCE(cpu, stampWord)) {
     refcountEndRead(cpu, vma);
-    return VMA_CONTENDED;
+    return CONTENDED;
   }
-  return VMA_LOCKED;
+  return LOCKED;
 }
 
 /**
@@ -72,10 +80,15 @@ export function refcountEndRead(cpu: Cpu, vma: VmaId): void {
   const m = cpu.memory;
   const mm = READ_ONCE(cpu, vmMmWord(m, vma)) as MmId; // Before the decrement.
   const before = atomic_fetch_add(cpu, vmRefcntWord(m, vma), -1); // Release (O6). Pairs with: the wait in exclude().
-  invariant((before & VM_REFCNT_LIMIT) > 0, 'I04', 'vma_refcount_put: the count was already zero');
+  invariant((before & LIMIT) > 0, 'I04', 'vma_refcount_put: the count was already zero');
   const after = before - 1;
+  if (after > ATTACHED && (after & EXCLUDE) !== 0) putUnderWriter(cpu, mm, after);
+}
+
+/** A writer is draining the area: wake it if what is left is only the attachment, or nothing while it detaches the area. */
+function putUnderWriter(cpu: Cpu, mm: MmId, after: number): void {
   at(cpu, BETWEEN_PUT_AND_WAKE);
-  if (after !== 0 && (after & VMA_LOCK_OFFSET) !== 0 && after <= VMA_LOCK_OFFSET + ATTACHED) rcuwait_wake_up(cpu, vmaWriterWaitWord(m, mm));
+  if (after <= VMA_LOCK_OFFSET + ATTACHED) rcuwait_wake_up(cpu, vmaWriterWaitWord(cpu.memory, mm));
 }
 
 /** Keeps new readers out and waits until the count is `drained`. @returns whether it had to wait */

@@ -15,7 +15,7 @@ import { rcu_read_lock, rcu_read_unlock } from '../sched/rcu_state.ts';
 import { AFTER_PIN, at, BETWEEN_EXCLUDE_AND_STAMP } from '../trace/points.ts';
 import { mmLockSeqWord } from './mm_struct.ts';
 import { vmDetachedWord, vmLockSeqWord, vmLockWord } from './vm_area_struct.ts';
-import { type StartRead, VMA_CONTENDED, VMA_DETACHED, VMA_LOCKED } from './vma_lock.ts';
+import { type StartRead, VMA_CONTENDED, VMA_DETACHED, VMA_LOCKED } from './vma_start_read.ts';
 
 /** See vma_start_read(). @locks in: rcu read */
 export function rwsemStartRead(cpu: Cpu, mm: MmId, vma: VmaId): StartRead {

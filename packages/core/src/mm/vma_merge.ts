@@ -43,7 +43,8 @@ export interface MergeWish {
 }
 
 /** Its own pages only, or none: an area whose chain has more than one link shares pages with relatives. @kernel vma_is_fork_child() */
-const isForkChild = (m: SharedMemory, vma: VmaId): boolean => vma !== NO_VMA && vma_anon_vma(m, vma) !== NO_ANON_VMA && !chainIsSingular(m, vma);
+const isForkChild = (m: SharedMemory, vma: VmaId): boolean =>
+  vma !== NO_VMA && vma_anon_vma(m, vma) !== NO_ANON_VMA && !chainIsSingular(m, vma);
 
 /** Can the pages of the source live with the anon_vma of the neighbour? */
 function is_mergeable_anon_vma(m: SharedMemory, neighbour: VmaId, source: VmaId): boolean {
@@ -65,11 +66,17 @@ function is_mergeable_vma(m: SharedMemory, neighbour: VmaId, wish: MergeWish): b
 
 /** Can the wish be appended to the area that ends where it starts? */
 const can_vma_merge_after = (m: SharedMemory, prev: VmaId, wish: MergeWish): boolean =>
-  prev !== NO_VMA && vm_end(m, prev) === wish.start && is_mergeable_vma(m, prev, wish) && vm_pgoff(m, prev) + vma_pages(m, prev) === wish.pgoff;
+  prev !== NO_VMA &&
+  vm_end(m, prev) === wish.start &&
+  is_mergeable_vma(m, prev, wish) &&
+  vm_pgoff(m, prev) + vma_pages(m, prev) === wish.pgoff;
 
 /** Can the wish be prepended to the area that starts where it ends? */
 const can_vma_merge_before = (m: SharedMemory, next: VmaId, wish: MergeWish): boolean =>
-  next !== NO_VMA && vm_start(m, next) === wish.end && is_mergeable_vma(m, next, wish) && vm_pgoff(m, next) === wish.pgoff + (wish.end - wish.start);
+  next !== NO_VMA &&
+  vm_start(m, next) === wish.end &&
+  is_mergeable_vma(m, next, wish) &&
+  vm_pgoff(m, next) === wish.pgoff + (wish.end - wish.start);
 
 /** May both neighbours become one area, given that each may take the wish? */
 const neighboursCompatible = (m: SharedMemory, prev: VmaId, next: VmaId): boolean =>
@@ -148,7 +155,15 @@ export function vma_merge_existing_range(cpu: Cpu, prev: VmaId, middle: VmaId, n
   if (!left && !right) return NO_VMA;
   if (left && right && neighboursCompatible(m, prev, next)) {
     const anonFrom = withAnon(m, next, middle);
-    const growth = { target: prev, start: vm_start(m, prev), end: vm_end(m, next), pgoff: vm_pgoff(m, prev), removed: [middle, next], shrunk: null, anonFrom };
+    const growth = {
+      target: prev,
+      start: vm_start(m, prev),
+      end: vm_end(m, next),
+      pgoff: vm_pgoff(m, prev),
+      removed: [middle, next],
+      shrunk: null,
+      anonFrom,
+    };
     return commit_merge(cpu, growth) ? prev : NO_VMA;
   }
   if (left) {
@@ -173,7 +188,15 @@ export function vma_merge_new_range(cpu: Cpu, prev: VmaId, next: VmaId, wish: Me
   const right = can_vma_merge_before(m, next, wish);
   if (!left && !right) return NO_VMA;
   if (left && right && neighboursCompatible(m, prev, next)) {
-    const growth = { target: prev, start: vm_start(m, prev), end: vm_end(m, next), pgoff: vm_pgoff(m, prev), removed: [next], shrunk: null, anonFrom: withAnon(m, next, wish.source) };
+    const growth = {
+      target: prev,
+      start: vm_start(m, prev),
+      end: vm_end(m, next),
+      pgoff: vm_pgoff(m, prev),
+      removed: [next],
+      shrunk: null,
+      anonFrom: withAnon(m, next, wish.source),
+    };
     return commit_merge(cpu, growth) ? prev : NO_VMA;
   }
   const target = left ? prev : next;
@@ -206,7 +229,15 @@ export function vma_modify(cpu: Cpu, prev: VmaId, vma: VmaId, next: VmaId, start
 }
 
 /** As vma_modify(), and sets the flags. @locks in: mmap write. out: VMA write on the result */
-export function vma_modify_flags(cpu: Cpu, prev: VmaId, vma: VmaId, next: VmaId, start: Vpn, end: Vpn, flags: number): VmaId | typeof ENOMEM {
+export function vma_modify_flags(
+  cpu: Cpu,
+  prev: VmaId,
+  vma: VmaId,
+  next: VmaId,
+  start: Vpn,
+  end: Vpn,
+  flags: number,
+): VmaId | typeof ENOMEM {
   const changed = vma_modify(cpu, prev, vma, next, start, end, flags);
   if (changed === ENOMEM) return ENOMEM;
   vma_start_write(cpu, changed);
@@ -217,6 +248,13 @@ export function vma_modify_flags(cpu: Cpu, prev: VmaId, vma: VmaId, next: VmaId,
 /** Extends an area upwards into free space. @locks in: mmap write. @returns whether there was memory for it */
 export function vma_expand(cpu: Cpu, vma: VmaId, end: Vpn): boolean {
   const m = cpu.memory;
-  return commit_merge(cpu, { target: vma, start: vm_start(m, vma), end, pgoff: vm_pgoff(m, vma), removed: [], shrunk: null, anonFrom: NO_VMA });
+  return commit_merge(cpu, {
+    target: vma,
+    start: vm_start(m, vma),
+    end,
+    pgoff: vm_pgoff(m, vma),
+    removed: [],
+    shrunk: null,
+    anonFrom: NO_VMA,
+  });
 }
-

@@ -20,12 +20,14 @@ import type { Cpu } from '../cpu.ts';
 import { unlink_file_vma } from './address_space.ts';
 import { unlink_anon_vmas } from './anon_vma.ts';
 import { mas_destroy, mas_find, mas_preallocate, mas_store_prealloc, mt_next, mt_prev } from './maple_tree.ts';
+import { checkNothingMapped } from './mm_checks.ts';
 import { locked_vm, map_count, max_map_count, mmTree, set_locked_vm, set_map_count } from './mm_struct.ts';
 import { TASK_SIZE_VPN } from './mman.ts';
-import { VM_LOCKED } from './vm_flags.ts';
+import { mmap_assert_write_locked } from './mmap_lock.ts';
 import { vm_end, vm_flags, vm_start, vma_pages } from './vm_area_struct.ts';
-import { vma_mark_attached, vma_mark_detached, vma_start_write } from './vma_lock.ts';
+import { VM_LOCKED } from './vm_flags.ts';
 import { __split_vma, vm_area_free, vm_stat_account } from './vma.ts';
+import { vma_mark_attached, vma_mark_detached, vma_start_write } from './vma_lock.ts';
 import { unmapRegion } from './zap.ts';
 
 /** Areas taken out of service, in order, with the bounds of what lives around them. */
@@ -39,7 +41,14 @@ export interface GatheredVmas {
   ceiling: number;
 }
 
-export const nothingGathered = (mm: MmId, start: Vpn, end: Vpn): GatheredVmas => ({ mm, start, end, areas: [], floor: 0, ceiling: TASK_SIZE_VPN });
+export const nothingGathered = (mm: MmId, start: Vpn, end: Vpn): GatheredVmas => ({
+  mm,
+  start,
+  end,
+  areas: [],
+  floor: 0,
+  ceiling: TASK_SIZE_VPN,
+});
 
 /**
  * Splits the areas at the ends of [start, end), then write-locks and detaches every area inside. They are still in the tree.
@@ -79,6 +88,7 @@ export function reattach_vmas(cpu: Cpu, gathered: GatheredVmas): void {
 
 /** Takes the gathered areas out of the tree. @locks in: mmap write. @returns ENOMEM with nothing changed, or 0 */
 export function clearGatheredRange(cpu: Cpu, gathered: GatheredVmas): number {
+  mmap_assert_write_locked(cpu, gathered.mm);
   const tree = mmTree(cpu.memory, gathered.mm);
   if (!mas_preallocate(cpu, tree, 1)) return ENOMEM;
   mas_store_prealloc(cpu, tree, gathered.start, gathered.end, NO_VMA);
@@ -104,6 +114,7 @@ export function vms_clear_ptes(cpu: Cpu, gathered: GatheredVmas): void {
     unlink_file_vma(cpu, vma);
     unlink_anon_vmas(cpu, vma);
   });
+  if (cpu.verify) checkNothingMapped(cpu, gathered.mm, gathered.areas);
 }
 
 /** Gives the areas back. @locks in: mmap_lock, either way */

@@ -104,6 +104,22 @@ function visitNode(cpu: Cpu, node: NodeId, base: number, visit: (index: number, 
   }
 }
 
+/** Nodes of the tree. @locks as xa_for_each() */
+export function xaNodes(m: SharedMemory, root: Word): NodeId[] {
+  const found: NodeId[] = [];
+  const add = (node: NodeId): void => {
+    found.push(node);
+    if (shiftOf(m, node) === 0) return;
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const child = m.words[slotWord(m, node, slot)] as NodeId;
+      if (child !== NONE) add(child);
+    }
+  };
+  const top = m.words[root] as NodeId;
+  if (top !== NONE) add(top);
+  return found;
+}
+
 /** Frees all nodes. @locks in: nobody else can reach the tree any more */
 export function xa_destroy(cpu: Cpu, root: Word): void {
   const top = atomic_read(cpu, root) as NodeId; // Alone: see @locks.

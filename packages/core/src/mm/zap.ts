@@ -12,7 +12,7 @@ import { TRACE_ZAP_PTE } from '../trace/events.ts';
 import { at, BEFORE_ZAP } from '../trace/points.ts';
 import { trace } from '../trace/trace_ring.ts';
 import { folio_test_anon, folioSet, PG_dirty } from './folio.ts';
-import { type MmuGather, tlb_flush_mmu, tlb_gather_mmu, tlb_finish_mmu, tlb_remove_tlb_entry, tlbBatchFull } from './mmu_gather.ts';
+import { type MmuGather, tlb_finish_mmu, tlb_flush_mmu, tlb_gather_mmu, tlb_remove_tlb_entry, tlbBatchFull } from './mmu_gather.ts';
 import { findPteTable, free_pgd_range, PMD_PAGES, ptep_get, ptep_get_and_clear, pteWord } from './page_table.ts';
 import { pte_dirty, pte_none, pte_pfn, pte_present, pte_special } from './pte.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from './pte_lock.ts';
@@ -66,7 +66,7 @@ function zapPte(cpu: Cpu, tlb: MmuGather, vma: VmaId, vpn: Vpn, entry: Word): vo
 
 /** Removes the pages of [start, end) of one area and flushes. @locks as zapRange() @kernel zap_page_range_single() */
 export function zap_page_range_single(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn): void {
-  const tlb = tlb_gather_mmu(vm_mm(cpu.memory, vma));
+  const tlb = tlb_gather_mmu(cpu, vm_mm(cpu.memory, vma));
   zapRange(cpu, tlb, vma, start, end);
   tlb_finish_mmu(cpu, tlb);
 }
@@ -77,9 +77,16 @@ export function zap_page_range_single(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn
  * @param beforeTables takes the areas off their files and anon_vmas, so that no reverse walk reaches a table that is freed
  * @locks in: mmap_lock, either way; the areas are detached
  */
-export function unmapRegion(cpu: Cpu, mm: MmId, areas: readonly VmaId[], floor: number, ceiling: number, beforeTables: (vma: VmaId) => void): void {
+export function unmapRegion(
+  cpu: Cpu,
+  mm: MmId,
+  areas: readonly VmaId[],
+  floor: number,
+  ceiling: number,
+  beforeTables: (vma: VmaId) => void,
+): void {
   const m = cpu.memory;
-  const tlb = tlb_gather_mmu(mm);
+  const tlb = tlb_gather_mmu(cpu, mm);
   for (const vma of areas) zapRange(cpu, tlb, vma, vm_start(m, vma), vm_end(m, vma));
   for (const vma of areas) beforeTables(vma);
   const first = areas[0];

@@ -38,7 +38,7 @@ assert(1 << SLOT_SHIFT === RECORD_WORDS.slot, 'kmem_cache: a slot has another si
 const NO_SLOT = 0;
 
 const recordOf = (memory: SharedMemory, cache: CacheId): number => memory.cachesAt + (cache << CACHE_SHIFT);
-const lockOf = (cpu: Cpu, cache: CacheId): Word => (recordOf(cpu.memory, cache) + LOCK) as Word;
+const lockOf = (cpu: Cpu, cache: CacheId): Word => cacheLockWord(cpu.memory, cache);
 
 /** Prepares every pool of a new machine. Call once, before any other CPU runs. */
 export function kmem_cache_init(memory: SharedMemory): void {
@@ -111,6 +111,9 @@ export function slotGeneration(memory: SharedMemory, cache: CacheId, slot: numbe
   if (slot < 1 || slot > (memory.words[record + SLOTS] as number)) return 0;
   return memory.words[slotWord(memory, record, slot) + GENERATION] as number;
 }
+
+/** The lock of a pool, for checkers. */
+export const cacheLockWord = (memory: SharedMemory, cache: CacheId): Word => (recordOf(memory, cache) + LOCK) as Word;
 
 /** Is the slot handed out? Exact when nobody allocates. */
 export function isAllocated(memory: SharedMemory, cache: CacheId, slot: number): boolean {

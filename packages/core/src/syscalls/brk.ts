@@ -13,10 +13,10 @@ import { def_flags, map_count, max_map_count, mm_brk, mmTree, rlimit_data, set_m
 import { mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
 import { VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_READ, VM_WRITE } from '../mm/vm_flags.ts';
 import { count_vm_event, SYSCALLS } from '../trace/counters.ts';
+import { vm_start_gap } from './get_unmapped_area.ts';
 import { may_expand_vm, mmap_region } from './mmap.ts';
 import { do_vmi_munmap } from './munmap.ts';
 import { mm_populate } from './populate.ts';
-import { vm_start_gap } from './get_unmapped_area.ts';
 
 const HEAP_FLAGS = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
 
@@ -48,8 +48,9 @@ function shrink(cpu: Cpu, mm: MmId, brk: number, old: number): number {
   set_mm_brk(cpu.memory, mm, brk);
   const result = do_vmi_munmap(cpu, mm, brk, old - brk, true);
   if (result === 0) return brk;
-  // Unmapping failed for want of memory: nothing was unmapped, the lock is gone.
+  // Unmapping failed for want of memory: nothing was unmapped, and the lock is still held.
   set_mm_brk(cpu.memory, mm, old);
+  mmap_write_unlock(cpu, mm);
   return old;
 }
 

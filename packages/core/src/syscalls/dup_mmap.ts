@@ -9,7 +9,7 @@
  *   5 flushes: no writable translation is left
  *
  * @kernel kernel/fork.c dup_mmap(); mm/memory.c copy_page_range()
- * @fidelity reduced: entries are always write-protected, pages never copied at once
+ * @fidelity reduced: only a pinned page is copied at once; the copy is not preallocated
  * Next: fault/do_wp_page.ts
  */
 import type { MmId, Pte, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
@@ -17,20 +17,43 @@ import { NO_ANON_VMA, NO_MM, NO_TABLE, NO_VMA } from '../base/brand.ts';
 import { EINTR, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { atomic_fetch_and } from '../memory/atomic.ts';
 import { vma_link_file } from '../mm/address_space.ts';
 import { anon_vma_fork, unlink_anon_vmas } from '../mm/anon_vma.ts';
-import { folio_get, folio_test_anon, folioClear, PG_anon_exclusive } from '../mm/folio.ts';
+import {
+  folio_get,
+  folio_maybe_dma_pinned,
+  folio_test_anon,
+  folioClear,
+  folioTest,
+  NO_FOLIO,
+  PG_anon_exclusive,
+  readStamp,
+  writeStamp,
+} from '../mm/folio.ts';
 import { mas_destroy, mas_find, mas_preallocate, mt_next } from '../mm/maple_tree.ts';
-import { RLIM_INFINITY } from '../mm/mm_struct.ts';
 import * as mmRecord from '../mm/mm_struct.ts';
+import { RLIM_INFINITY } from '../mm/mm_struct.ts';
 import { mmap_write_lock, mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
-import { findPteTable, PMD_PAGES, pte_alloc, ptep_get, pteWord, set_pte_at, tableLockWord } from '../mm/page_table.ts';
-import { PTE_RW, pte_mkclean, pte_mkold, pte_none, pte_pfn, pte_special, pte_write, pte_wrprotect } from '../mm/pte.ts';
-import { folio_add_rmap_pte } from '../mm/rmap.ts';
+import { alloc_page } from '../mm/page_alloc.ts';
+import { findPteTable, PMD_PAGES, pte_alloc, ptep_get, ptep_set_wrprotect, pteWord, set_pte_at, tableLockWord } from '../mm/page_table.ts';
+import {
+  mk_pte,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_RW,
+  PTE_YOUNG,
+  pte_mkclean,
+  pte_mkold,
+  pte_none,
+  pte_pfn,
+  pte_special,
+  pte_write,
+  pte_wrprotect,
+} from '../mm/pte.ts';
+import { folio_add_new_anon_rmap, folio_add_rmap_pte } from '../mm/rmap.ts';
 import { flush_tlb_mm } from '../mm/tlb.ts';
 import { vm_end, vm_flags, vm_flags_reset, vm_start, vma_anon_vma, vma_pages } from '../mm/vm_area_struct.ts';
-import { is_cow_mapping, VM_DONTCOPY, VM_LOCKED_MASK, VM_SHARED, VM_WIPEONFORK } from '../mm/vm_flags.ts';
+import { is_cow_mapping, VM_DONTCOPY, VM_LOCKED_MASK, VM_SHARED, VM_WIPEONFORK, VM_WRITE } from '../mm/vm_flags.ts';
 import { freeVmaSlot, vm_area_dup, vm_stat_account, vma_iter_store_new } from '../mm/vma.ts';
 import { vma_start_write } from '../mm/vma_lock.ts';
 import { rcu_note_quiescent } from '../sched/rcu_state.ts';
@@ -94,7 +117,8 @@ function copyArea(cpu: Cpu, vma: VmaId, child: MmId): number {
   if (copy === NO_VMA) return ENOMEM;
   vm_flags_reset(m, copy, vm_flags(m, copy) & ~VM_LOCKED_MASK);
   const wiped = (vm_flags(m, vma) & VM_WIPEONFORK) !== 0;
-  if (wiped) unlink_anon_vmas(cpu, copy); // It has no links yet: this only forgets the parent's anon_vma.
+  if (wiped)
+    unlink_anon_vmas(cpu, copy); // It has no links yet: this only forgets the parent's anon_vma.
   else if (!anon_vma_fork(cpu, copy, vma)) {
     freeVmaSlot(cpu, copy);
     return ENOMEM;
@@ -127,7 +151,7 @@ function copy_page_range(cpu: Cpu, copy: VmaId, vma: VmaId, child: MmId): number
     if (from !== NO_TABLE) {
       const to = pte_alloc(cpu, child, vpn as Vpn);
       if (to === NO_TABLE) return ENOMEM;
-      copy_pte_range(cpu, copy, vma, from, to, vpn, tableEnd);
+      if (!copy_pte_range(cpu, copy, vma, from, to, vpn, tableEnd)) return ENOMEM;
     }
     vpn = tableEnd;
     rcu_note_quiescent(cpu);
@@ -135,18 +159,41 @@ function copy_page_range(cpu: Cpu, copy: VmaId, vma: VmaId, child: MmId): number
   return 0;
 }
 
-function copy_pte_range(cpu: Cpu, copy: VmaId, vma: VmaId, from: TableId, to: TableId, start: number, end: number): void {
+function copy_pte_range(cpu: Cpu, copy: VmaId, vma: VmaId, from: TableId, to: TableId, start: number, end: number): boolean {
   const m = cpu.memory;
   // The child's table first, then the parent's: nobody else takes both.
   spin_lock(cpu, tableLockWord(m, to));
   spin_lock(cpu, tableLockWord(m, from));
-  for (let vpn = start; vpn < end; vpn++) {
+  let done = true;
+  for (let vpn = start; vpn < end && done; vpn++) {
     const source = pteWord(m, from, vpn as Vpn);
+    const target = pteWord(m, to, vpn as Vpn);
     const pte = ptep_get(cpu, source);
-    if (!pte_none(pte)) copyPresent(cpu, copy, vma, source, pteWord(m, to, vpn as Vpn), pte);
+    if (pte_none(pte)) continue;
+    if (mustCopyNow(cpu, pte)) done = copy_present_page(cpu, copy, target, vpn as Vpn, pte);
+    else copyPresent(cpu, copy, vma, source, target, pte);
   }
   spin_unlock(cpu, tableLockWord(m, from));
   spin_unlock(cpu, tableLockWord(m, to));
+  return done;
+}
+
+/** A page of the parent's own that is pinned: whoever pinned it will write to the parent's page, and the child must not see that. */
+function mustCopyNow(cpu: Cpu, pte: Pte): boolean {
+  if (pte_special(pte)) return false;
+  const pfn = pte_pfn(pte);
+  return folio_test_anon(cpu, pfn) && folioTest(cpu, pfn, PG_anon_exclusive) && folio_maybe_dma_pinned(cpu, pfn);
+}
+
+/** The child gets its own page; the parent's entry stays as it is. @locks in: both page-table locks. @returns false when memory is out */
+function copy_present_page(cpu: Cpu, copy: VmaId, target: Word, vpn: Vpn, seen: Pte): boolean {
+  const fresh = alloc_page(cpu);
+  if (fresh === NO_FOLIO) return false;
+  writeStamp(cpu, fresh, readStamp(cpu, pte_pfn(seen)));
+  folio_add_new_anon_rmap(cpu, fresh, copy, vpn);
+  const writable = (vm_flags(cpu.memory, copy) & VM_WRITE) !== 0 && pte_write(seen);
+  set_pte_at(cpu, target, mk_pte(fresh, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | (writable ? PTE_RW : 0)));
+  return true;
 }
 
 /** @locks in: both page-table locks */
@@ -160,7 +207,7 @@ function copyPresent(cpu: Cpu, copy: VmaId, vma: VmaId, source: Word, target: Wo
     if (folio_test_anon(cpu, pfn)) folioClear(cpu, pfn, PG_anon_exclusive);
   }
   if (is_cow_mapping(flags) && pte_write(pte)) {
-    atomic_fetch_and(cpu, source, ~PTE_RW); // Pairs with: the hardware walk, which may set the dirty bit until the flush.
+    ptep_set_wrprotect(cpu, source);
     pte = pte_wrprotect(pte);
   }
   if ((flags & VM_SHARED) !== 0) pte = pte_mkclean(pte);

@@ -5,22 +5,14 @@
  * Next: mm/zap.ts
  */
 import { invariant } from '../base/assert.ts';
-import type { MmId, Vpn, VmaId } from '../base/brand.ts';
+import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add, atomic_read } from '../memory/atomic.ts';
 import { unlink_file_vma } from '../mm/address_space.ts';
 import { unlink_anon_vmas } from '../mm/anon_vma.ts';
 import { __mt_destroy, mt_for_each } from '../mm/maple_tree.ts';
+import { anonRssWord, fileRssWord, mmdrop, mmPgtablesWord, mmTree, mmUsersWord, set_map_count } from '../mm/mm_struct.ts';
 import { TASK_SIZE_VPN } from '../mm/mman.ts';
-import {
-  anonRssWord,
-  fileRssWord,
-  mmdrop,
-  mmPgtablesWord,
-  mmTree,
-  mmUsersWord,
-  set_map_count,
-} from '../mm/mm_struct.ts';
 import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock } from '../mm/mmap_lock.ts';
 import { tlb_finish_mmu, tlb_gather_mmu } from '../mm/mmu_gather.ts';
 import { free_pgd_range, pgd_free } from '../mm/page_table.ts';
@@ -44,7 +36,7 @@ export function mmput(cpu: Cpu, mm: MmId): void {
 function exit_mmap(cpu: Cpu, mm: MmId): void {
   const m = cpu.memory;
   const areas: VmaId[] = [];
-  const tlb = tlb_gather_mmu(mm);
+  const tlb = tlb_gather_mmu(cpu, mm);
   mmap_read_lock(cpu, mm);
   mt_for_each(cpu, mmTree(m, mm), 0 as Vpn, TASK_SIZE_VPN as Vpn, (vma) => {
     areas.push(vma);

@@ -9,8 +9,8 @@ import { NO_VMA } from '../base/brand.ts';
 import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { mas_empty_area, mas_empty_area_rev, mas_find } from '../mm/maple_tree.ts';
-import { MMAP_MIN_VPN, STACK_GUARD_GAP, TASK_SIZE_VPN } from '../mm/mman.ts';
 import { mmap_base, mmTree } from '../mm/mm_struct.ts';
+import { MMAP_MIN_VPN, STACK_GUARD_GAP, TASK_SIZE_VPN } from '../mm/mman.ts';
 import { vm_flags, vm_start } from '../mm/vm_area_struct.ts';
 import { VM_GROWSDOWN } from '../mm/vm_flags.ts';
 

@@ -7,9 +7,10 @@
  */
 import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
-import { EINTR, EINVAL, ENOMEM } from '../base/errno.ts';
+import { EAGAIN, EINTR, EINVAL, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { mas_find, mt_next, mt_prev } from '../mm/maple_tree.ts';
+import { mmTree } from '../mm/mm_struct.ts';
 import {
   MADV_DODUMP,
   MADV_DOFORK,
@@ -28,7 +29,6 @@ import {
   MADV_WIPEONFORK,
   TASK_SIZE_VPN,
 } from '../mm/mman.ts';
-import { mmTree } from '../mm/mm_struct.ts';
 import { mmap_read_lock_killable, mmap_read_unlock, mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
 import { vm_end, vm_flags, vm_start, vma_is_anonymous } from '../mm/vm_area_struct.ts';
 import {
@@ -47,7 +47,7 @@ import {
 import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
 import { vma_modify_flags } from '../mm/vma_merge.ts';
 import { zap_page_range_single } from '../mm/zap.ts';
-import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
+import { count_vm_event, SYSCALLS, SYSCALLS_FAILED, VMA_LOCK_ABORT_MADVISE } from '../trace/counters.ts';
 import { faultin_page_range } from './populate.ts';
 
 /** Flags that an advice sets and clears. */
@@ -89,21 +89,23 @@ function do_madvise(cpu: Cpu, mm: MmId, start: number, len: number, advice: numb
   if (populates) return faultin_page_range(cpu, mm, from, until, advice === MADV_POPULATE_WRITE);
   if (discards(advice)) return discard(cpu, mm, from, until, advice);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return EINTR;
-  const result = walkVmas(cpu, mm, from, until, (vma, first, last) => changeFlags(cpu, mm, vma, first, last, FLAG_ADVICE.get(advice) as FlagChange));
+  const result = walkVmas(cpu, mm, from, until, (vma, first, last) =>
+    changeFlags(cpu, mm, vma, first, last, FLAG_ADVICE.get(advice) as FlagChange),
+  );
   mmap_write_unlock(cpu, mm);
   return result;
 }
 
 /** Under the VMA lock when the range lies in one area; otherwise under mmap_lock for reading. @kernel MADVISE_VMA_READ_LOCK */
 function discard(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, advice: number): number {
-  if (cpu.policy.vmaLock === 'refcount') {
+  if (cpu.vmaRefcount) {
     const vma = lock_vma_under_rcu(cpu, mm, start);
     if (vma !== NO_VMA) {
       const whole = end <= vm_end(cpu.memory, vma);
       const result = whole ? madvise_dontneed_free(cpu, vma, start, end, advice) : 0;
       vma_end_read(cpu, vma);
       if (whole) return result;
-    }
+    } else count_vm_event(cpu, VMA_LOCK_ABORT_MADVISE);
   }
   if (mmap_read_lock_killable(cpu, mm) !== 0) return EINTR;
   const result = walkVmas(cpu, mm, start, end, (vma, first, last) => madvise_dontneed_free(cpu, vma, first, last, advice));
@@ -149,5 +151,6 @@ function changeFlags(cpu: Cpu, mm: MmId, vma: VmaId, first: Vpn, last: Vpn, chan
   const tree = mmTree(m, mm);
   const prev = mt_prev(cpu, tree, vm_start(m, vma));
   const next = mt_next(cpu, tree, vm_end(m, vma));
-  return vma_modify_flags(cpu, prev, vma, next, first, last, flags) === ENOMEM ? ENOMEM : 0;
+  // ENOMEM would say that the range has a hole.
+  return vma_modify_flags(cpu, prev, vma, next, first, last, flags) === ENOMEM ? EAGAIN : 0;
 }

@@ -6,9 +6,9 @@
  */
 import type { MmId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
-import { EAGAIN, EFAULT, EINTR, ENOMEM } from '../base/errno.ts';
+import { EAGAIN, EFAULT, EINTR, ENOMEM, EPERM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { mas_find, mt_next, mt_prev } from '../mm/maple_tree.ts';
+import { mas_find, mt_for_each, mt_next, mt_prev } from '../mm/maple_tree.ts';
 import { locked_vm, mmTree, rlimit_memlock, set_locked_vm } from '../mm/mm_struct.ts';
 import { mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
 import { vm_end, vm_flags, vm_start } from '../mm/vm_area_struct.ts';
@@ -36,13 +36,24 @@ function changeLocked(cpu: Cpu, start: number, len: number, locked: number): num
   const m = cpu.memory;
   const mm = cpu.mm;
   count_vm_event(cpu, SYSCALLS);
+  if (locked !== 0 && rlimit_memlock(m, mm) === 0) return EPERM;
   if (len === 0) return 0;
   if (mmap_write_lock_killable(cpu, mm) !== 0) return EINTR;
-  const tooMuch = locked !== 0 && locked_vm(m, mm) + len > rlimit_memlock(m, mm);
+  const tooMuch = locked !== 0 && locked_vm(m, mm) + len - count_mm_mlocked_page_nr(cpu, mm, start, start + len) > rlimit_memlock(m, mm);
   const result = tooMuch ? ENOMEM : apply_vma_lock_flags(cpu, mm, start as Vpn, (start + len) as Vpn, locked);
   mmap_write_unlock(cpu, mm);
   if (result < 0) count_vm_event(cpu, SYSCALLS_FAILED);
   return result;
+}
+
+/** Pages of the range that are locked already and need not be counted again. @locks in: mmap write */
+function count_mm_mlocked_page_nr(cpu: Cpu, mm: MmId, start: number, end: number): number {
+  const m = cpu.memory;
+  let pages = 0;
+  mt_for_each(cpu, mmTree(m, mm), start as Vpn, end as Vpn, (vma) => {
+    if ((vm_flags(m, vma) & VM_LOCKED) !== 0) pages += Math.min(vm_end(m, vma), end) - Math.max(vm_start(m, vma), start);
+  });
+  return pages;
 }
 
 /** @locks in: mmap write */

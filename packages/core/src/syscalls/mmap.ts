@@ -7,9 +7,24 @@
  */
 import type { MappingId, MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_MAPPING, NO_VMA } from '../base/brand.ts';
-import { EEXIST, EINTR, EINVAL, ENOMEM, EPERM } from '../base/errno.ts';
+import { EAGAIN, EEXIST, EINTR, EINVAL, ENOMEM, EPERM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
+import { vma_link_file } from '../mm/address_space.ts';
 import { mas_destroy, mas_find, mas_preallocate, mt_next, mt_prev } from '../mm/maple_tree.ts';
+import {
+  data_vm,
+  def_flags,
+  locked_vm,
+  map_count,
+  max_map_count,
+  mmTree,
+  rlimit_as,
+  rlimit_data,
+  rlimit_memlock,
+  set_locked_vm,
+  set_map_count,
+  total_vm,
+} from '../mm/mm_struct.ts';
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -25,20 +40,6 @@ import {
   MMAP_MIN_VPN,
   TASK_SIZE_VPN,
 } from '../mm/mman.ts';
-import {
-  data_vm,
-  def_flags,
-  locked_vm,
-  map_count,
-  max_map_count,
-  mmTree,
-  rlimit_as,
-  rlimit_data,
-  rlimit_memlock,
-  set_locked_vm,
-  set_map_count,
-  total_vm,
-} from '../mm/mm_struct.ts';
 import { mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
 import { set_vm_file, vm_flags_reset, vm_start, vma_pages, vma_set_range } from '../mm/vm_area_struct.ts';
 import {
@@ -56,18 +57,10 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from '../mm/vm_flags.ts';
-import { vma_link_file } from '../mm/address_space.ts';
 import { freeVmaSlot, vm_area_alloc, vm_stat_account, vma_iter_store_new } from '../mm/vma.ts';
 import { vma_start_write } from '../mm/vma_lock.ts';
 import { type MergeWish, vma_merge_new_range } from '../mm/vma_merge.ts';
-import {
-  accountGathered,
-  freeGathered,
-  nothingGathered,
-  reattach_vmas,
-  vms_clear_ptes,
-  vms_gather_munmap_vmas,
-} from '../mm/vma_unmap.ts';
+import { accountGathered, freeGathered, nothingGathered, reattach_vmas, vms_clear_ptes, vms_gather_munmap_vmas } from '../mm/vma_unmap.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 import { get_unmapped_area } from './get_unmapped_area.ts';
 import { mm_populate } from './populate.ts';
@@ -99,9 +92,9 @@ function do_mmap(cpu: Cpu, mm: MmId, hint: number, len: number, prot: number, fl
   if (type !== MAP_PRIVATE && type !== MAP_SHARED && type !== MAP_SHARED_VALIDATE) return EINVAL;
   if (map_count(m, mm) > max_map_count(m, mm)) return ENOMEM;
   const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
+  if (fixed && (hint < 0 || hint + len > TASK_SIZE_VPN)) return ENOMEM;
   const addr = fixed ? hint : get_unmapped_area(cpu, mm, hint, len);
   if (addr < 0) return addr;
-  if (fixed && (addr + len > TASK_SIZE_VPN || addr < 0)) return ENOMEM;
   if (fixed && addr < MMAP_MIN_VPN) return EPERM;
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && overlaps(cpu, mm, addr, addr + len)) return EEXIST;
 
@@ -109,7 +102,9 @@ function do_mmap(cpu: Cpu, mm: MmId, hint: number, len: number, prot: number, fl
   if (type !== MAP_PRIVATE) bits |= VM_SHARED | VM_MAYSHARE;
   if ((bits & VM_GROWSDOWN) !== 0 && (type !== MAP_PRIVATE || file !== NO_MAPPING)) return EINVAL;
   if ((flags & MAP_NORESERVE) !== 0) bits |= VM_NORESERVE;
-  if ((bits & VM_LOCKED) !== 0 && locked_vm(m, mm) + len > rlimit_memlock(m, mm)) return EPERM;
+  // Who may lock nothing at all is told so; who has locked too much may try again later.
+  if ((flags & MAP_LOCKED) !== 0 && rlimit_memlock(m, mm) === 0) return EPERM;
+  if ((bits & VM_LOCKED) !== 0 && locked_vm(m, mm) + len > rlimit_memlock(m, mm)) return EAGAIN;
   const anonymous = file === NO_MAPPING && (flags & MAP_ANONYMOUS) !== 0;
   if (!anonymous && file === NO_MAPPING) return EINVAL;
   return mmap_region(cpu, mm, addr as Vpn, len, bits, file, anonymous ? addr : offset);

@@ -12,7 +12,16 @@ import { mas_find, mt_next, mt_prev } from '../mm/maple_tree.ts';
 import { data_vm, mmTree, set_data_vm } from '../mm/mm_struct.ts';
 import { mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
 import { vm_end, vm_flags, vm_start, vma_anon_vma, vma_is_anonymous } from '../mm/vm_area_struct.ts';
-import { calc_vm_prot_bits, VM_ACCESS_FLAGS, VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SHARED, VM_WRITE } from '../mm/vm_flags.ts';
+import {
+  calc_vm_prot_bits,
+  VM_ACCESS_FLAGS,
+  VM_ACCOUNT,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_NORESERVE,
+  VM_SHARED,
+  VM_WRITE,
+} from '../mm/vm_flags.ts';
 import { vma_modify_flags } from '../mm/vma_merge.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 import { change_protection } from './change_protection.ts';
@@ -58,7 +67,8 @@ export function mprotect_fixup(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: 
   const pages = end - start;
   let flags = wanted;
   if ((flags & VM_WRITE) !== 0) {
-    if (!isData(old) && isData(flags) && !may_expand_vm(cpu, mm, flags, pages)) return ENOMEM;
+    // Only a limit that the change itself breaks: one that was full before says nothing.
+    if (!may_expand_vm(cpu, mm, flags, pages) && may_expand_vm(cpu, mm, old, pages)) return ENOMEM;
     if ((old & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) flags |= VM_ACCOUNT;
   } else if ((old & VM_ACCOUNT) !== 0 && vma_is_anonymous(m, vma) && vma_anon_vma(m, vma) === NO_ANON_VMA) {
     // Never written, and not writable any more: nothing to account for.
@@ -70,7 +80,8 @@ export function mprotect_fixup(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: 
   const changed = vma_modify_flags(cpu, prev, vma, next, start, end, flags);
   if (changed === ENOMEM) return ENOMEM;
   change_protection(cpu, changed, start, end);
-  if ((old & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && (flags & VM_WRITE) !== 0) populateUnderWriteLock(cpu, mm, changed, start, end);
+  if ((old & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && (flags & VM_WRITE) !== 0)
+    populateUnderWriteLock(cpu, mm, changed, start, end);
   if (isData(old)) set_data_vm(m, mm, data_vm(m, mm) - pages);
   if (isData(flags)) set_data_vm(m, mm, data_vm(m, mm) + pages);
   return 0;

@@ -6,12 +6,12 @@
  */
 import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_ANON_VMA, NO_VMA } from '../base/brand.ts';
-import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM } from '../base/errno.ts';
+import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { anon_vma_clone, unlink_anon_vmas } from '../mm/anon_vma.ts';
 import { mas_find, mas_walk, mt_next, mt_prev } from '../mm/maple_tree.ts';
-import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, TASK_SIZE_VPN } from '../mm/mman.ts';
 import { locked_vm, map_count, max_map_count, mmTree, rlimit_memlock, set_locked_vm } from '../mm/mm_struct.ts';
+import { MMAP_MIN_VPN, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, TASK_SIZE_VPN } from '../mm/mman.ts';
 import { mmap_read_unlock, mmap_write_downgrade, mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
 import {
   vm_end,
@@ -22,14 +22,22 @@ import {
   vm_start,
   vma_anon_vma,
   vma_is_anonymous,
+  vma_pages,
   vma_set_range,
 } from '../mm/vm_area_struct.ts';
-import { VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP } from '../mm/vm_flags.ts';
+import { VM_DONTEXPAND, VM_LOCKED, VM_LOCKED_MASK, VM_PFNMAP } from '../mm/vm_flags.ts';
 import { freeVmaSlot, vm_area_dup, vm_stat_account, vma_link } from '../mm/vma.ts';
 import { vma_start_write } from '../mm/vma_lock.ts';
 import { vma_expand, vma_merge_new_range } from '../mm/vma_merge.ts';
+import {
+  accountGathered,
+  clearGatheredRange,
+  freeGathered,
+  reattach_vmas,
+  vms_clear_ptes,
+  vms_gather_munmap_vmas,
+} from '../mm/vma_unmap.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
-import { accountGathered, clearGatheredRange, freeGathered, reattach_vmas, vms_clear_ptes, vms_gather_munmap_vmas } from '../mm/vma_unmap.ts';
 import { get_unmapped_area } from './get_unmapped_area.ts';
 import { may_expand_vm } from './mmap.ts';
 import { move_page_tables } from './move_page_tables.ts';
@@ -41,7 +49,9 @@ export function sys_mremap(cpu: Cpu, addr: number, oldLen: number, newLen: numbe
   const m = cpu.memory;
   const mm = cpu.mm;
   count_vm_event(cpu, SYSCALLS);
-  const bad = (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 || ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 && (flags & MREMAP_MAYMOVE) === 0);
+  const bad =
+    (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 ||
+    ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 && (flags & MREMAP_MAYMOVE) === 0);
   if (bad || newLen === 0 || newLen > TASK_SIZE_VPN) return failed(cpu, EINVAL);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return failed(cpu, EINTR);
   const request: Remap = { mm, addr: addr as Vpn, oldLen, newLen, flags, newAddr: newAddr as Vpn };
@@ -118,9 +128,11 @@ function check_prep_vma(cpu: Cpu, vma: VmaId, request: Remap): number {
   if (oldLen === 0) return EINVAL;
   if ((flags & MREMAP_DONTUNMAP) !== 0 && (vm_flags(m, vma) & (VM_DONTEXPAND | VM_PFNMAP)) !== 0) return EINVAL;
   if ((flags & MREMAP_DONTUNMAP) !== 0 && oldLen !== newLen) return EINVAL;
-  // Only growing asks for one area; moving without a new size takes several.
-  if (newLen <= oldLen) return 0;
+  // Moving without a new size takes several areas, one at a time. Nothing to do in place asks nothing. Everything else is about one area.
+  const elsewhere = (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0;
+  if (newLen === oldLen && (!elsewhere || (flags & MREMAP_FIXED) !== 0)) return 0;
   if (oldLen > vm_end(m, vma) - addr) return EFAULT;
+  if (newLen <= oldLen) return 0;
   if ((vm_flags(m, vma) & (VM_DONTEXPAND | VM_PFNMAP)) !== 0) return EFAULT;
   const delta = newLen - oldLen;
   if ((vm_flags(m, vma) & VM_LOCKED) !== 0 && locked_vm(m, mm) + delta > rlimit_memlock(m, mm)) return EAGAIN;
@@ -146,7 +158,14 @@ function expandInPlace(cpu: Cpu, vma: VmaId, request: Remap): boolean {
 function growMerged(cpu: Cpu, vma: VmaId, newEnd: Vpn): boolean {
   const m = cpu.memory;
   const end = vm_end(m, vma);
-  const wish = { start: end, end: newEnd, flags: vm_flags(m, vma), file: vm_file(m, vma), pgoff: vm_pgoff(m, vma) + (end - vm_start(m, vma)), source: NO_VMA };
+  const wish = {
+    start: end,
+    end: newEnd,
+    flags: vm_flags(m, vma),
+    file: vm_file(m, vma),
+    pgoff: vm_pgoff(m, vma) + (end - vm_start(m, vma)),
+    source: vma,
+  };
   const next = mt_next(cpu, mmTree(m, cpu.mm), newEnd);
   if (vma_merge_new_range(cpu, vma, next, wish) === vma) return true;
   return vm_end(m, vma) === end && vma_expand(cpu, vma, newEnd);
@@ -166,14 +185,15 @@ function remap_move(cpu: Cpu, request: Remap): number {
   const { mm, addr, oldLen, newAddr } = request;
   const end = addr + oldLen;
   if (newAddr + oldLen > TASK_SIZE_VPN || (end > newAddr && newAddr + oldLen > addr)) return EINVAL;
-  for (let vma = mas_walk(cpu, mmTree(m, mm), addr); vma !== NO_VMA && vm_start(m, vma) < end; ) {
-    const from = Math.max(addr, vm_start(m, vma)) as Vpn;
-    const until = Math.min(end, vm_end(m, vma));
-    const len = until - from;
+  for (let at: number = addr; at < end; ) {
+    const vma = mas_find(cpu, mmTree(m, mm), at as Vpn);
+    if (vma === NO_VMA || vm_start(m, vma) >= end) break;
+    const from = Math.max(at, vm_start(m, vma)) as Vpn;
+    const len = Math.min(end, vm_end(m, vma)) - from;
     const piece = { ...request, addr: from, oldLen: len, newLen: len, newAddr: (newAddr + (from - addr)) as Vpn };
     const result = mremap_to(cpu, vma, piece);
     if (result < 0) return result;
-    vma = mas_find(cpu, mmTree(m, mm), until as Vpn);
+    at = from + len;
   }
   return newAddr;
 }
@@ -184,7 +204,8 @@ function mremap_to(cpu: Cpu, vma: VmaId, request: Remap): number {
   const { mm, addr, oldLen, newLen, flags, newAddr } = request;
   const fixed = (flags & MREMAP_FIXED) !== 0;
   if (fixed) {
-    if (newAddr + newLen > TASK_SIZE_VPN) return EINVAL;
+    if (newAddr < 0 || newAddr + newLen > TASK_SIZE_VPN) return EINVAL;
+    if (newAddr < MMAP_MIN_VPN) return EPERM;
     if (addr + oldLen > newAddr && newAddr + newLen > addr) return EINVAL;
     // Unmapping the target and splitting the source may need this many more areas.
     if (map_count(m, mm) + 2 >= max_map_count(m, mm) - 3) return ENOMEM;
@@ -200,6 +221,8 @@ function mremap_to(cpu: Cpu, vma: VmaId, request: Remap): number {
   }
   source = mas_walk(cpu, mmTree(m, mm), addr);
   if (source === NO_VMA) return EFAULT;
+  // Both places stay mapped.
+  if ((flags & MREMAP_DONTUNMAP) !== 0 && !may_expand_vm(cpu, mm, vm_flags(m, source), oldLen)) return ENOMEM;
   const target = fixed ? newAddr : get_unmapped_area(cpu, mm, newAddr, newLen);
   if (target < 0) return target;
   return move_vma(cpu, source, { ...request, oldLen: length }, target as Vpn, newLen);
@@ -211,29 +234,34 @@ function move_vma(cpu: Cpu, vma: VmaId, request: Remap, target: Vpn, newLen: num
   const { mm, addr, oldLen, flags } = request;
   if (map_count(m, mm) >= max_map_count(m, mm) - 3) return ENOMEM;
   vma_start_write(cpu, vma);
+  const start = vm_start(m, vma);
   const copy = copy_vma(cpu, vma, addr, target, newLen);
   if (copy === NO_VMA) return ENOMEM;
-  if (!move_page_tables(cpu, vma, copy, addr, target, oldLen)) {
-    // Out of page tables half-way: bring back what was moved. The old tables are all still there.
-    move_page_tables(cpu, copy, vma, target, addr, oldLen);
+  // A new place that closes the gap between the area below and the old place makes one area of the three: the old record is gone.
+  const source = start >= vm_start(m, copy) && start < vm_end(m, copy) ? copy : vma;
+  const moved = move_page_tables(cpu, source, copy, addr, target, oldLen);
+  // Out of page tables half-way: bring back what was moved. The old tables are all still there.
+  if (!moved) move_page_tables(cpu, copy, source, target, addr, oldLen);
+  // The new place counts in any case: whatever is unmapped below is taken off the books again.
+  accountGrowth(cpu, mm, vm_flags(m, copy), newLen);
+  if (!moved) {
     do_vmi_munmap(cpu, mm, target, newLen, false);
     return ENOMEM;
   }
-  accountGrowth(cpu, mm, vm_flags(m, vma), newLen);
-  if ((flags & MREMAP_DONTUNMAP) !== 0) {
-    dontunmapComplete(cpu, vma, request);
-    return target;
-  }
-  const error = do_vmi_munmap(cpu, mm, addr, oldLen, false);
-  return error === 0 ? target : error;
+  if ((flags & MREMAP_DONTUNMAP) !== 0) dontunmapComplete(cpu, source, source !== copy, request);
+  // No memory to split the old area: it stays, empty. The move is done all the same.
+  else do_vmi_munmap(cpu, mm, addr, oldLen, false);
+  return target;
 }
 
 /** The old area stays, without its pages; if it was moved whole it has no more use for its anon_vma links. @kernel dontunmap_complete() */
-function dontunmapComplete(cpu: Cpu, vma: VmaId, request: Remap): void {
+function dontunmapComplete(cpu: Cpu, vma: VmaId, separate: boolean, request: Remap): void {
   const m = cpu.memory;
-  const whole = vm_start(m, vma) === request.addr && vm_end(m, vma) === request.addr + request.oldLen;
-  vm_flags_reset(m, vma, vm_flags(m, vma) & ~VM_LOCKED);
-  if (whole) unlink_anon_vmas(cpu, vma);
+  const { mm, addr, oldLen } = request;
+  const flags = vm_flags(m, vma);
+  if ((flags & VM_LOCKED) !== 0) set_locked_vm(m, mm, locked_vm(m, mm) - vma_pages(m, vma));
+  vm_flags_reset(m, vma, flags & ~VM_LOCKED_MASK);
+  if (separate && vm_start(m, vma) === addr && vm_end(m, vma) === addr + oldLen) unlink_anon_vmas(cpu, vma);
 }
 
 /**
@@ -264,4 +292,3 @@ function copy_vma(cpu: Cpu, vma: VmaId, addr: Vpn, target: Vpn, len: number): Vm
   }
   return copy;
 }
-

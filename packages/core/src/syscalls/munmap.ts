@@ -9,7 +9,14 @@ import { EINTR, EINVAL, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { TASK_SIZE_VPN } from '../mm/mman.ts';
 import { mmap_read_unlock, mmap_write_downgrade, mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
-import { accountGathered, clearGatheredRange, freeGathered, reattach_vmas, vms_clear_ptes, vms_gather_munmap_vmas } from '../mm/vma_unmap.ts';
+import {
+  accountGathered,
+  clearGatheredRange,
+  freeGathered,
+  reattach_vmas,
+  vms_clear_ptes,
+  vms_gather_munmap_vmas,
+} from '../mm/vma_unmap.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 import { at, BETWEEN_DOWNGRADE_AND_ZAP } from '../trace/points.ts';
 
@@ -19,29 +26,27 @@ export function sys_munmap(cpu: Cpu, start: number, len: number): number {
   count_vm_event(cpu, SYSCALLS);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return EINTR;
   const result = do_vmi_munmap(cpu, mm, start, len, true);
-  if (result < 0) count_vm_event(cpu, SYSCALLS_FAILED);
+  if (result === 0) return 0;
+  mmap_write_unlock(cpu, mm);
+  count_vm_event(cpu, SYSCALLS_FAILED);
   return result;
 }
 
 /**
- * Unmaps a range. @param unlock drop mmap_lock, through a downgrade if there is something to zap
- * @locks in: mmap write. out: nothing with `unlock`, mmap write otherwise. May sleep. @returns 0 or an errno
+ * Unmaps a range. @param unlock drop mmap_lock on success, through a downgrade if there is something to zap
+ * @locks in: mmap write. out: nothing when `unlock` is set and the result is 0, mmap write otherwise. May sleep. @returns 0 or an errno
  */
 export function do_vmi_munmap(cpu: Cpu, mm: MmId, start: number, len: number, unlock: boolean): number {
   const invalid = len === 0 || start < 0 || start > TASK_SIZE_VPN || len > TASK_SIZE_VPN - start;
-  if (invalid) {
-    if (unlock) mmap_write_unlock(cpu, mm);
-    return EINVAL;
-  }
+  if (invalid) return EINVAL;
   const gathered = vms_gather_munmap_vmas(cpu, mm, start as Vpn, (start + len) as Vpn);
-  const none = gathered === ENOMEM || gathered.areas.length === 0;
-  if (none) {
+  if (gathered === ENOMEM) return ENOMEM;
+  if (gathered.areas.length === 0) {
     if (unlock) mmap_write_unlock(cpu, mm);
-    return gathered === ENOMEM ? ENOMEM : 0;
+    return 0;
   }
   if (clearGatheredRange(cpu, gathered) !== 0) {
     reattach_vmas(cpu, gathered);
-    if (unlock) mmap_write_unlock(cpu, mm);
     return ENOMEM;
   }
   accountGathered(cpu, gathered);

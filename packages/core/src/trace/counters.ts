@@ -4,10 +4,11 @@
  * @fidelity faithful for the events listed; lower-case names below the line are ours
  * Next: trace/events.ts
  */
-import { COUNTERS_MAX, PC_COUNTERS, percpuBase } from '../memory/percpu.ts';
-import type { CpuId, Word } from '../base/brand.ts';
-import type { SharedMemory } from '../memory/shared_memory.ts';
+
 import { assert } from '../base/assert.ts';
+import type { CpuId, Word } from '../base/brand.ts';
+import { COUNTERS_MAX, PC_COUNTERS, percpuBase } from '../memory/percpu.ts';
+import type { SharedMemory } from '../memory/shared_memory.ts';
 
 /** Order is the order of the words. */
 export const COUNTER_NAMES = [

@@ -7,7 +7,6 @@ export const POINT_NAMES = [
   'after_tree_walk',
   'after_pin',
   'after_vma_lock',
-  'before_vma_put',
   'between_put_and_wake',
   'mmap_write_locked',
   'before_vma_start_write',
@@ -33,7 +32,6 @@ const point = (name: PointName): number => POINT_NAMES.indexOf(name);
 export const AFTER_TREE_WALK: number = point('after_tree_walk');
 export const AFTER_PIN: number = point('after_pin');
 export const AFTER_VMA_LOCK: number = point('after_vma_lock');
-export const BEFORE_VMA_PUT: number = point('before_vma_put');
 export const BETWEEN_PUT_AND_WAKE: number = point('between_put_and_wake');
 export const MMAP_WRITE_LOCKED: number = point('mmap_write_locked');
 export const BEFORE_VMA_START_WRITE: number = point('before_vma_start_write');

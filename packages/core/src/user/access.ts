@@ -16,11 +16,11 @@ import {
   X86_PF_USER,
   X86_PF_WRITE,
 } from '../fault/do_user_addr_fault.ts';
+import { checkFreeze } from '../memory/park.ts';
 import { readStamp, writeStamp } from '../mm/folio.ts';
 import { PTE_DIRTY, PTE_PRESENT, PTE_RW, pte_pfn } from '../mm/pte.ts';
 import { beginAccess, endAccess, hardwareWalk, TLB_MISS, TLB_PROTECTION, tlbLookup } from '../mm/tlb.ts';
-import { checkFreeze } from '../memory/park.ts';
-import { fatal_signal_pending, takeSignals } from '../sched/task.ts';
+import { fatal_signal_pending, signal_pending, takeHandledSignals } from '../sched/task.ts';
 import { ACCESSES, ACCESSES_TLB_HIT, ACCESSES_WALK, count_vm_event } from '../trace/counters.ts';
 import { TRACE_SIGNAL, TRACE_USER_READ, TRACE_USER_WRITE } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
@@ -96,7 +96,7 @@ function tryAccess(cpu: Cpu, vpn: Vpn, write: boolean, stamp: number): Pte {
 
 /** The way back to user mode runs the handlers of the signals that are pending; a fatal one stays pending. */
 function deliverSignals(cpu: Cpu): void {
-  if (fatal_signal_pending(cpu)) return;
-  const taken = takeSignals(cpu);
+  if (!signal_pending(cpu)) return;
+  const taken = takeHandledSignals(cpu);
   if (taken !== 0) trace(cpu, TRACE_SIGNAL, taken, 0);
 }

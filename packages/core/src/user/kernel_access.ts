@@ -9,7 +9,7 @@ import { EFAULT } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { FOLL_PIN, FOLL_WRITE, get_user_page } from '../fault/gup.ts';
 import { NO_FOLIO, readStamp, writeStamp, ZERO_PFN } from '../mm/folio.ts';
-import { folio_put } from '../mm/page_alloc.ts';
+import { unpin_user_page } from '../mm/page_alloc.ts';
 import { ACCESS_OK, kernelModeAccess } from './access.ts';
 
 /** copy_from_user of one page; the stamp is in cpu.value. @returns 0 or EFAULT. May sleep in a kernel-mode fault */
@@ -27,7 +27,7 @@ export function processVmRead(cpu: Cpu, mm: MmId, vpn: Vpn): number {
   const { error, pfn } = get_user_page(cpu, mm, vpn, FOLL_PIN);
   if (error !== 0) return error;
   cpu.value = readStamp(cpu, pfn === NO_FOLIO ? ZERO_PFN : pfn);
-  if (pfn !== NO_FOLIO) folio_put(cpu, pfn);
+  if (pfn !== NO_FOLIO) unpin_user_page(cpu, pfn);
   return 0;
 }
 
@@ -36,6 +36,6 @@ export function processVmWrite(cpu: Cpu, mm: MmId, vpn: Vpn, stamp: number): num
   const { error, pfn } = get_user_page(cpu, mm, vpn, FOLL_PIN | FOLL_WRITE);
   if (error !== 0) return error;
   writeStamp(cpu, pfn, stamp);
-  folio_put(cpu, pfn);
+  unpin_user_page(cpu, pfn);
   return 0;
 }

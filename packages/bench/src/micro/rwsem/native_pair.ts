@@ -17,7 +17,12 @@ import { readPairs, writePairs } from './latency.ts';
 
 type Pair = 'read' | 'vma' | 'write' | 'mutex';
 
-const NAMES: Readonly<Record<Pair, string>> = { read: 'rwsem read pair', vma: 'VMA read pair', write: 'rwsem write pair', mutex: 'mutex pair' };
+const NAMES: Readonly<Record<Pair, string>> = {
+  read: 'rwsem read pair',
+  vma: 'VMA read pair',
+  write: 'rwsem write pair',
+  mutex: 'mutex pair',
+};
 /** At most so many times the native pair. */
 const TARGETS: Readonly<Record<Pair, number>> = { read: 1.5, vma: 1.5, write: Number.POSITIVE_INFINITY, mutex: 2.5 };
 
@@ -95,5 +100,6 @@ function compileNative(output: string): ((rounds: number) => Record<'read' | 'wr
   const built = spawnSync('cc', ['-O2', '-pthread', source, '-o', output], { encoding: 'utf8' });
   if (built.error !== undefined) return undefined;
   if (built.status !== 0) throw new Error(`cc could not build pthread_locks.c: ${built.stderr}`);
-  return (rounds) => JSON.parse(spawnSync(output, [String(rounds)], { encoding: 'utf8' }).stdout) as Record<'read' | 'write' | 'mutex', number>;
+  return (rounds) =>
+    JSON.parse(spawnSync(output, [String(rounds)], { encoding: 'utf8' }).stdout) as Record<'read' | 'write' | 'mutex', number>;
 }

@@ -50,4 +50,3 @@ export const vmaLockWorks: readonly Work[] = [
   lookups('VMA read lock, one area', () => FIRST),
   lookups('VMA read lock, own areas', (thread) => (SMALL_AREAS + 2 * (thread + 1)) as Vpn),
 ];
-
