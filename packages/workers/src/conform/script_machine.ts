@@ -1,0 +1,74 @@
+/**
+ * A fresh machine for one script: one CPU, in this thread, with every check on and every event recorded.
+ * Next: observe.ts
+ */
+import { type CpuId, type MmId, NO_MM } from '@faultlab/core/base/brand';
+import { cpuOffline, cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
+import type { Cpu } from '@faultlab/core/cpu';
+import { sweep } from '@faultlab/core/invariants/sweep';
+import { rcu_barrier } from '@faultlab/core/locking/rcu';
+import { DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
+import { mm_alloc } from '@faultlab/core/mm/mm_struct';
+import { switch_mm } from '@faultlab/core/mm/switch_mm';
+import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
+import { sys_fork } from '@faultlab/core/syscalls/dup_mmap';
+import { mmput } from '@faultlab/core/syscalls/exit_mmap';
+import type { Space } from './record.ts';
+
+/** Page 0 of the arena: the start of a page table, far above the lowest page that may be mapped. */
+export const ARENA_BASE = 0x10000;
+
+/** Enough for an arena full of single-page areas, in parent and child; the trace holds all events of one operation. */
+const SIZE: MachineSize = {
+  ...DEFAULT_SIZE,
+  cpus: 1,
+  mms: 4,
+  vmas: 16_384,
+  frames: 16_384,
+  tables: 256,
+  anonVmas: 16_384,
+  avcs: 32_768,
+  traceEntries: 32_768,
+  userWords: 1024,
+};
+
+export class ScriptMachine {
+  readonly cpu: Cpu;
+  readonly #spaces: MmId[] = [];
+
+  constructor(policy: FaultPolicy) {
+    const memory = createMachineMemory(SIZE);
+    this.cpu = createCpu({ id: 0 as CpuId, memory, now: () => performance.now(), verify: true, trace: true, policy });
+    cpuOnline(this.cpu);
+    this.#spaces.push(mm_alloc(this.cpu));
+  }
+
+  /** Goes to the parent's or the child's address space. @returns it; NO_MM when fork failed and there is no child */
+  enter(space: Space): MmId {
+    const mm = this.#spaces[space] ?? NO_MM;
+    switch_mm(this.cpu, mm);
+    return mm;
+  }
+
+  /** Makes the child. @returns 0 or an errno */
+  fork(): number {
+    const child = sys_fork(this.cpu);
+    if (child < 0) return child;
+    this.#spaces.push(child as MmId);
+    return 0;
+  }
+
+  /** Checks the machine at rest, ends its address spaces and checks again. @returns the broken invariants, in words */
+  close(): string[] {
+    rcu_barrier(this.cpu);
+    const alive = this.#violations();
+    switch_mm(this.cpu, NO_MM);
+    for (const mm of this.#spaces.splice(0)) mmput(this.cpu, mm);
+    cpuOffline(this.cpu);
+    return [...alive, ...this.#violations()];
+  }
+
+  #violations(): string[] {
+    return sweep(this.cpu).map(({ id, message }) => `${id}: ${message}`);
+  }
+}
