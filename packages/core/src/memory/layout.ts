@@ -10,7 +10,7 @@ import { PERCPU_WORDS } from './percpu.ts';
 import { LINE_WORDS } from './shared_words.ts';
 
 /** Changes whenever a region or a record changes shape; memories of different versions refuse to mix. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 export const LAYOUT_MAGIC = 0x6661756c;
 
 /** Words per record of each region. Record modules assert that their fields fit. */
@@ -26,16 +26,22 @@ export const RECORD_WORDS = {
   table: 16,
   ptes: 512,
   folio: 16,
+  folioWait: 16,
   anonVma: 32,
   avc: 16,
   mapping: 64,
   xaNode: 80,
+  device: 64,
+  request: 64,
+  block: 4,
   slot: 2,
 } as const;
 
 assert(RECORD_WORDS.percpu === PERCPU_WORDS, 'layout: the per-CPU block has another size in memory/percpu.ts');
 
 export const CACHES_MAX = 16;
+/** Queues for waiters on folios. Folios share them by hash. @kernel PAGE_WAIT_TABLE_SIZE */
+export const FOLIO_WAIT_QUEUES = 256;
 
 export interface Region {
   /** First word. */
@@ -56,10 +62,14 @@ export type RegionName =
   | 'tables'
   | 'ptes'
   | 'folios'
+  | 'folioWaits'
   | 'anonVmas'
   | 'avcs'
   | 'mappings'
   | 'xaNodes'
+  | 'devices'
+  | 'requests'
+  | 'blocks'
   | 'user';
 
 export interface Layout {
@@ -79,6 +89,9 @@ const nodesFor = (size: MachineSize): number => (size.vmas === 0 ? 0 : Math.ceil
 /** Slots are numbered from 1: slot 0 of every table means "none". */
 const withNone = (count: number): number => (count === 0 ? 0 : count + 1);
 
+/** Places of a device's table of written blocks: at most half of them are ever in use, so that a search is short. */
+export const blockEntries = (size: MachineSize): number => size.deviceBlocks * 2;
+
 export function layoutOf(size: MachineSize): Layout {
   const nodes = nodesFor(size);
   const slots = withNone(size.mms) + withNone(size.vmas) + withNone(nodes) + withNone(size.tables) + withNone(size.anonVmas);
@@ -97,10 +110,14 @@ export function layoutOf(size: MachineSize): Layout {
     ['tables', withNone(size.tables) * record.table],
     ['ptes', withNone(size.tables) * record.ptes],
     ['folios', size.frames * record.folio],
+    ['folioWaits', size.frames === 0 ? 0 : FOLIO_WAIT_QUEUES * record.folioWait],
     ['anonVmas', withNone(size.anonVmas) * record.anonVma],
     ['avcs', withNone(size.avcs) * record.avc],
     ['mappings', withNone(size.mappings) * record.mapping],
     ['xaNodes', withNone(size.xaNodes) * record.xaNode],
+    ['devices', size.devices * record.device],
+    ['requests', size.devices * size.deviceRequests * record.request],
+    ['blocks', size.devices * blockEntries(size) * record.block],
     ['user', size.userWords],
   ];
   let next = 0;

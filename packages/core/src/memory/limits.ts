@@ -22,6 +22,12 @@ export interface MachineSize {
   readonly mappings: number;
   /** Nodes of the page-cache trees, 64 slots each. */
   readonly xaNodes: number;
+  /** Block devices. */
+  readonly devices: number;
+  /** Requests that each device can have outstanding. */
+  readonly deviceRequests: number;
+  /** Blocks of each device that can hold something else than they did at boot. */
+  readonly deviceBlocks: number;
   /** Entries of each CPU's trace ring, a power of two; 0 for no trace. */
   readonly traceEntries: number;
   /** Words left to the user of the machine: programs, oracles, locks used on their own. */
@@ -41,6 +47,9 @@ export const DEFAULT_SIZE: MachineSize = {
   avcs: 65536,
   mappings: 64,
   xaNodes: 1024,
+  devices: 2,
+  deviceRequests: 128,
+  deviceBlocks: 4096,
   traceEntries: 256,
   userWords: 65536,
 };
@@ -56,6 +65,9 @@ export const LOCKS_ONLY_SIZE: MachineSize = {
   avcs: 0,
   mappings: 0,
   xaNodes: 0,
+  devices: 0,
+  deviceRequests: 0,
+  deviceBlocks: 0,
   traceEntries: 0,
   userWords: 1024,
 };
@@ -70,6 +82,9 @@ const LARGEST: MachineSize = {
   avcs: 1 << 21,
   mappings: 65536,
   xaNodes: 1 << 18,
+  devices: 16,
+  deviceRequests: 4096,
+  deviceBlocks: 1 << 20,
   traceEntries: 1 << 20,
   userWords: 1 << 26,
 };
@@ -85,5 +100,8 @@ export function checkMachineSize(size: MachineSize): void {
   }
   if (size.traceEntries !== 0 && (size.traceEntries & (size.traceEntries - 1)) !== 0) {
     throw new UsageError(`size.traceEntries is ${size.traceEntries}, but it must be 0 or a power of two such as 256.`);
+  }
+  if (size.devices > 0 && size.deviceRequests === 0) {
+    throw new UsageError(`size.deviceRequests is 0, but there are ${size.devices} devices; give each at least 1 request.`);
   }
 }

@@ -48,12 +48,16 @@ export class SharedMemory {
   readonly tablesAt: number;
   readonly ptesAt: number;
   readonly foliosAt: number;
+  readonly folioWaitsAt: number;
   readonly anonVmasAt: number;
   readonly avcsAt: number;
   readonly mappingsAt: number;
   readonly xaNodesAt: number;
   readonly tlbAt: number;
   readonly traceAt: number;
+  readonly devicesAt: number;
+  readonly requestsAt: number;
+  readonly blocksAt: number;
   readonly userAt: number;
 
   constructor(handle: MemoryHandle) {
@@ -95,12 +99,16 @@ export class SharedMemory {
     this.tablesAt = at('tables');
     this.ptesAt = at('ptes');
     this.foliosAt = at('folios');
+    this.folioWaitsAt = at('folioWaits');
     this.anonVmasAt = at('anonVmas');
     this.avcsAt = at('avcs');
     this.mappingsAt = at('mappings');
     this.xaNodesAt = at('xaNodes');
     this.tlbAt = at('tlb');
     this.traceAt = at('trace');
+    this.devicesAt = at('devices');
+    this.requestsAt = at('requests');
+    this.blocksAt = at('blocks');
     this.userAt = at('user');
   }
 }

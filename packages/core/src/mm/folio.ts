@@ -23,6 +23,7 @@ const LRU_PREV = 6;
 const PRIVATE = 7;
 const STAMP = 8;
 const GENERATION = 9;
+const LOCK_OWNER = 10;
 assert(1 << SHIFT === RECORD_WORDS.folio, 'folio: the record has another size in memory/layout.ts');
 
 /** Bit 0. */
@@ -55,6 +56,8 @@ export const folioRefcountWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pf
 export const folioMapcountWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, MAPCOUNT);
 export const folioMappingWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, MAPPING);
 export const folioStampWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, STAMP);
+/** Who owns the folio lock; only mm/folio_lock.ts knows what the numbers mean. */
+export const folioLockOwnerWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, LOCK_OWNER);
 /** Odd while allocated. For checkers only. */
 export const folioGeneration = (m: SharedMemory, pfn: Pfn): number => m.folios[at(pfn, GENERATION)] as number;
 export const bumpFolioGeneration = (m: SharedMemory, pfn: Pfn): void => {

@@ -20,6 +20,9 @@ const sizes: fc.Arbitrary<MachineSize> = fc.record({
   avcs: upTo(10_000),
   mappings: upTo(100),
   xaNodes: upTo(1000),
+  devices: upTo(4),
+  deviceRequests: upTo(100),
+  deviceBlocks: upTo(1000),
   traceEntries: fc.constantFrom(0, 1, 64, 256),
   userWords: upTo(10_000),
 });
@@ -60,6 +63,8 @@ for (const [field, value] of [
   ['cpus', 1.5],
   ['frames', -1],
   ['traceEntries', 100],
+  ['devices', 17],
+  ['deviceRequests', 0],
 ] as const) {
   test(`size.${field} = ${value} is refused with a sentence that names it`, () => {
     try {
