@@ -4,11 +4,15 @@
  */
 import { type Benchmark, latencyBenchmark } from './benchmark.ts';
 import { machineBoot } from './macro/boot.ts';
+import { deviceWait } from './macro/device_wait.ts';
 import { faultCost } from './macro/fault_cost.ts';
 import { addAtomicLatency } from './micro/atomic/latency.ts';
 import { atomicWorks } from './micro/atomic/throughput.ts';
 import { addCompletionLatency } from './micro/completion/latency.ts';
 import { completionWorks } from './micro/completion/throughput.ts';
+import { folioBroadcast } from './micro/folio_lock/broadcast.ts';
+import { addFolioLockLatency } from './micro/folio_lock/latency.ts';
+import { folioLockWorks, memoryWithFolios } from './micro/folio_lock/throughput.ts';
 import { addMapleTreeLatency } from './micro/maple_tree/latency.ts';
 import { addMutexLatency } from './micro/mutex/latency.ts';
 import { independentLocks, mutexWorks } from './micro/mutex/throughput.ts';
@@ -62,7 +66,11 @@ export const BENCHMARKS: readonly Benchmark[] = [
   throughputBenchmark('rcu/throughput', 'how many callbacks per second run while all threads read?', rcuWorks),
   latencyBenchmark('vma_lock/latency', 'what does the per-VMA lock cost when nobody else wants it?', addVmaLockLatency),
   throughputBenchmark('vma_lock/throughput', MANY, vmaLockWorks, [1, 2, 4], memoryWithAreas),
+  latencyBenchmark('folio_lock/latency', PAIR, addFolioLockLatency),
+  throughputBenchmark('folio_lock/throughput', MANY, folioLockWorks, [1, 2, 4], memoryWithFolios),
+  folioBroadcast,
   latencyBenchmark('maple_tree/latency', 'what do a lookup and a store cost, by the number of areas?', addMapleTreeLatency),
   faultCost,
+  deviceWait,
   machineBoot,
 ];

@@ -1,6 +1,8 @@
 /** All works by name, for the threads. A benchmark that adds works adds its list here. */
 import { atomicWorks } from './micro/atomic/throughput.ts';
 import { completionWorks } from './micro/completion/throughput.ts';
+import { folioBroadcastWorks } from './micro/folio_lock/broadcast.ts';
+import { folioLockWorks } from './micro/folio_lock/throughput.ts';
 import { mutexWorks } from './micro/mutex/throughput.ts';
 import { parkWorks } from './micro/park/throughput.ts';
 import { rcuWorks } from './micro/rcu/throughput.ts';
@@ -18,6 +20,8 @@ const WORKS: readonly Work[] = [
   ...atomicWorks,
   ...completionWorks,
   ...fairnessWorks,
+  ...folioBroadcastWorks,
+  ...folioLockWorks,
   ...mutexWorks,
   ...pairWorks,
   ...parkWorks,

@@ -2,11 +2,16 @@
  * Boot: an arena that is ready for CPUs, and a CPU that is ready for work. What an experiment calls first.
  * Next: cpu.ts
  */
-import { Cpu, type CpuOptions, type RcuCallback } from './cpu.ts';
+import type { MappingId } from './base/brand.ts';
+import { type BlockContents, Cpu, type CpuOptions, type EndIo, type RcuCallback } from './cpu.ts';
+import { initDevices } from './io/block_device.ts';
+import { CONTENTS_BLANK, CONTENTS_FILES, type DeviceId, type RequestId } from './io/device_record.ts';
+import { END_IO_READ_FOLIOS, endReadFolios } from './io/end_io.ts';
 import { rcu_barrier } from './locking/rcu.ts';
 import type { MachineSize } from './memory/limits.ts';
 import { PC_RUN_STATE, RUN_DONE, RUN_RUNNING } from './memory/percpu.ts';
 import { createMemory, type SharedMemory } from './memory/shared_memory.ts';
+import { fileToken } from './mm/filemap.ts';
 import { mt_free_rcu } from './mm/maple_node.ts';
 import { drain_local_pages, initZone } from './mm/page_alloc.ts';
 import { freeVmaSlot } from './mm/vma.ts';
@@ -19,6 +24,7 @@ export function createMachineMemory(size: MachineSize, options: { readonly plain
   const memory = createMemory(size, options.plain ?? false);
   kmem_cache_init(memory);
   initZone(memory);
+  initDevices(memory);
   return memory;
 }
 
@@ -29,9 +35,22 @@ function callbacks(): readonly RcuCallback[] {
   return table;
 }
 
+function endIo(): readonly EndIo[] {
+  const table: EndIo[] = [];
+  table[END_IO_READ_FOLIOS] = (cpu, device, request) => endReadFolios(cpu, device as DeviceId, request as RequestId);
+  return table;
+}
+
+function contents(): readonly BlockContents[] {
+  const table: BlockContents[] = [];
+  table[CONTENTS_BLANK] = () => 0;
+  table[CONTENTS_FILES] = (extent, block) => fileToken(extent as MappingId, block);
+  return table;
+}
+
 /** This thread as a CPU of the machine. */
 export function createCpu(options: CpuOptions): Cpu {
-  return new Cpu({ rcuCallbacks: callbacks(), ...options });
+  return new Cpu({ rcuCallbacks: callbacks(), endIo: endIo(), blockContents: contents(), ...options });
 }
 
 /** Before the program: the CPU takes part in grace periods. */

@@ -19,6 +19,11 @@ import type { PointObserver } from './trace/points.ts';
 /** What runs when the grace period of a callback has passed. */
 export type RcuCallback = (cpu: Cpu, argument: number) => void;
 
+/** What runs on the device's CPU when a request is served; numbers of io/device_record.ts. May not sleep. */
+export type EndIo = (cpu: Cpu, device: number, request: number) => void;
+/** The stamp that a block of a device holds until somebody writes it. */
+export type BlockContents = (extent: number, block: number) => number;
+
 /** Tree nodes set aside by mas_preallocate(), and how many of them the stores still to come may take. */
 export interface NodeReserve {
   readonly nodes: number[];
@@ -39,6 +44,8 @@ export interface CpuOptions {
   /** Bounded spinning pays only when the holder can run at the same time: false on one core. */
   readonly spin?: boolean;
   readonly rcuCallbacks?: readonly RcuCallback[];
+  readonly endIo?: readonly EndIo[];
+  readonly blockContents?: readonly BlockContents[];
   /** Record events in this CPU's ring. */
   readonly trace?: boolean;
 }
@@ -59,6 +66,8 @@ export class Cpu {
   readonly verify: boolean;
   readonly spin: boolean;
   readonly rcuCallbacks: readonly RcuCallback[];
+  readonly endIo: readonly EndIo[];
+  readonly blockContents: readonly BlockContents[];
   readonly traceMask: number;
   /** Only mm/maple_store.ts and mm/maple_node.ts look inside. */
   readonly nodeReserve: NodeReserve = { nodes: [], promised: 0 };
@@ -93,6 +102,8 @@ export class Cpu {
     this.verify = options.verify ?? false;
     this.spin = options.spin ?? true;
     this.rcuCallbacks = options.rcuCallbacks ?? [];
+    this.endIo = options.endIo ?? [];
+    this.blockContents = options.blockContents ?? [];
     this.traceMask = options.trace === true ? memory.size.traceEntries - 1 : -1;
   }
 }

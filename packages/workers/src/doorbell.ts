@@ -41,6 +41,9 @@ export function ringFreeze(memory: SharedMemory): void {
   Atomics.compareExchange(memory.words, H_FREEZE, 0, FROZEN_FROM_OUTSIDE);
 }
 
+/** The CPU that froze the machine; negative when it was nobody or somebody outside. */
+export const freezerOf = (memory: SharedMemory): number => Atomics.load(memory.words, H_FREEZE) - 1;
+
 /** Waits at the gate until all are there. @throws MachineStopped when the machine is frozen meanwhile */
 export function arriveAtGate(cpu: Cpu): void {
   beginWait(cpu, WAIT_BARRIER, H_START);

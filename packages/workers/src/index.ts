@@ -12,6 +12,7 @@
 export { InvariantError, StallError, UsageError } from '@faultlab/core/base/errors';
 export type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 export { POLICIES as policies } from '@faultlab/core/policy/policies';
+export type { DeviceOptions } from './device/device_options.ts';
 export { CpuError } from './errors.ts';
 export { bootMachine, type Machine } from './machine.ts';
 export type { MachineConfig, MachineOptions } from './machine_config.ts';

@@ -10,7 +10,8 @@ import { createMachineMemory } from '@faultlab/core/boot';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import { type ArenaMap, arenaMap, withHarnessWords } from './arena_map.ts';
 import { CpuPool } from './cpu_pool.ts';
-import { resetDoorbell, ringFreeze } from './doorbell.ts';
+import { DeviceThreads } from './device/device_threads.ts';
+import { freezerOf, resetDoorbell, ringFreeze } from './doorbell.ts';
 import { type MachineConfig, type MachineOptions, resolveConfig } from './machine_config.ts';
 import { type FinishedRun, type MachineRun, RunInProgress } from './run_in_progress.ts';
 
@@ -20,21 +21,17 @@ const POLITE_END_MS = 1_000;
 export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
   const config = resolveConfig(options);
   const memory = createMachineMemory(withHarnessWords(config.size), { plain: config.plain });
-  const pool = new CpuPool(config.cpus, config.heapMb, {
-    handle: memory.handle,
-    policy: config.policy,
-    verify: config.verify,
-    trace: config.trace,
-    spin: availableParallelism() > 1,
-    clockOrigin: performance.timeOrigin,
-  });
+  const { policy, verify, trace, seed } = config;
+  const common = { policy, verify, trace, spin: availableParallelism() > 1, clockOrigin: performance.timeOrigin };
+  const pool = new CpuPool(config.cpus, config.heapMb, { ...common, handle: memory.handle });
   try {
     await Promise.all(pool.threads.map((thread) => thread.call((control) => control.hello())));
+    const devices = await DeviceThreads.start(memory, config.devices, config.cpus, { ...common, seed });
+    return new Machine(config, memory, pool, devices);
   } catch (error) {
     await pool.close(0);
     throw error;
   }
-  return new Machine(config, memory, pool);
 }
 
 export class Machine implements AsyncDisposable {
@@ -42,24 +39,31 @@ export class Machine implements AsyncDisposable {
   readonly memory: SharedMemory;
   readonly arena: ArenaMap;
   readonly #pool: CpuPool;
+  readonly #devices: DeviceThreads;
   #state: 'idle' | 'running' | 'broken' | 'closed' = 'idle';
 
   /** Use bootMachine(). */
-  constructor(config: MachineConfig, memory: SharedMemory, pool: CpuPool) {
+  constructor(config: MachineConfig, memory: SharedMemory, pool: CpuPool, devices: DeviceThreads) {
     this.config = config;
     this.memory = memory;
     this.arena = arenaMap(memory.size);
     this.#pool = pool;
+    this.#devices = devices;
   }
 
   /** False after a violation, a stall or the death of a thread: look at the memory, then close the machine. */
   get usable(): boolean {
-    return this.#state === 'idle';
+    return this.#state === 'idle' && this.#devices.healthy;
   }
 
   /** The threads themselves, in no particular order. */
   get workers(): readonly Worker[] {
     return this.#pool.workers;
+  }
+
+  /** The threads of the devices that have one, in the order of the devices. */
+  get deviceWorkers(): readonly Worker[] {
+    return this.#devices.workers;
   }
 
   /** Thread numbers by CPU: `workers` and other tools know a CPU by them. */
@@ -75,16 +79,32 @@ export class Machine implements AsyncDisposable {
    */
   async run<Data, Result>(run: MachineRun<Data>): Promise<FinishedRun<Result>> {
     if (this.#state !== 'idle') throw new UsageError(`This machine is ${this.#state}, so it cannot run; boot another one.`);
+    if (this.#devices.failure !== undefined) throw this.#devices.failure;
+    if (this.#devices.violation !== undefined)
+      throw new UsageError('A device of this machine found it broken, so it cannot run; boot another one.');
     this.#state = 'running';
     resetDoorbell(this.memory);
     let healthy = false;
     try {
-      const finished = await new RunInProgress<Data, Result>({ config: this.config, memory: this.memory, pool: this.#pool }, run).finish();
+      const host = { config: this.config, memory: this.memory, pool: this.#pool };
+      const finished = await this.#withDevices(await new RunInProgress<Data, Result>(host, run).finish());
       healthy = finished.reports.every((report) => report.end === 'finished');
       return finished;
     } finally {
       this.#state = healthy ? 'idle' : 'broken';
     }
+  }
+
+  /** What became of the devices: a violation is a report like the others'. @throws CpuError when a device has died */
+  async #withDevices<Result>(finished: FinishedRun<Result>): Promise<FinishedRun<Result>> {
+    await this.#devices.verdict(freezerOf(this.memory));
+    const { violation, failure } = this.#devices;
+    if (violation !== undefined) {
+      const report = { ...violation, cpuMs: undefined, end: 'violation' as const };
+      return { ...finished, reports: [...finished.reports, report] };
+    }
+    if (failure !== undefined) throw failure;
+    return finished;
   }
 
   /** Ends every thread. Safe to call twice. */
@@ -93,7 +113,7 @@ export class Machine implements AsyncDisposable {
     const healthy = this.#state === 'idle';
     this.#state = 'closed';
     ringFreeze(this.memory);
-    await this.#pool.close(healthy ? POLITE_END_MS : 0);
+    await Promise.all([this.#pool.close(healthy ? POLITE_END_MS : 0), this.#devices.close()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

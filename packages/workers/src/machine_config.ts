@@ -7,6 +7,7 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { CPUS_MAX, DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
+import { type DeviceConfig, type DeviceOptions, needsThread, resolveDevice } from './device/device_options.ts';
 
 /** Everything has a default: `bootMachine()` gives four CPUs under `linux-6.18`. */
 export interface MachineOptions {
@@ -28,6 +29,8 @@ export interface MachineOptions {
   readonly stallMs?: number;
   /** Heap limit of each thread in megabytes. */
   readonly heapMb?: number;
+  /** Block devices, numbered from 0. One whose requests take time has a thread, which is a further CPU of the memory. */
+  readonly devices?: readonly DeviceOptions[];
 }
 
 /** The same with every choice made. */
@@ -41,6 +44,7 @@ export interface MachineConfig {
   readonly plain: boolean;
   readonly stallMs: number;
   readonly heapMb: number;
+  readonly devices: readonly DeviceConfig[];
 }
 
 export const STALL_MS_DEFAULT = 10_000;
@@ -55,16 +59,20 @@ export const defaultStressCpus = (): number => Math.max(4, 2 * availableParallel
 export function resolveConfig(options: MachineOptions): MachineConfig {
   const cpus = wholeNumber('cpus', options.cpus ?? DEFAULT_SIZE.cpus, 1, CPUS_MAX);
   const policy = typeof options.policy === 'object' ? options.policy : policyByName(options.policy ?? 'linux-6.18');
+  const devices = (options.devices ?? []).map(resolveDevice);
+  const allCpus = cpus + devices.filter(needsThread).length;
+  const size = { ...sizeFor(cpus), ...options.size, cpus: allCpus };
   return {
     cpus,
     policy,
-    size: { ...sizeFor(cpus), ...options.size, cpus },
+    size: { ...size, devices: Math.max(devices.length, size.devices) },
     seed: wholeNumber('seed', options.seed ?? 1, 0, 0xffff_ffff),
     verify: options.verify ?? false,
     trace: options.trace ?? true,
     plain: options.plain ?? false,
     stallMs: wholeNumber('stallMs', options.stallMs ?? STALL_MS_DEFAULT, 50, 3_600_000),
     heapMb: wholeNumber('heapMb', options.heapMb ?? HEAP_MB_DEFAULT, 16, 65_536),
+    devices,
   };
 }
 

@@ -17,6 +17,7 @@ import {
   WAIT_ORDER,
 } from '@faultlab/core/memory/percpu';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
+import { outstandingLines } from './device/outstanding_lines.ts';
 import { machineState } from './machine_state.ts';
 import { stallReport } from './stall_report.ts';
 
@@ -87,8 +88,9 @@ export class Watchdog {
   #report(guilty: readonly number[]): void {
     this.stop();
     const { memory, stallMs, cpus, describeOp, onStall } = this.#options;
-    const state = machineState(memory, cpus, performance.now(), describeOp);
-    onStall(new StallError(stallReport(state, guilty, stallMs)));
+    const nowMs = performance.now();
+    const state = machineState(memory, cpus, nowMs, describeOp);
+    onStall(new StallError([stallReport(state, guilty, stallMs), ...outstandingLines(memory, nowMs)].join('\n')));
   }
 
   #read(cpu: number, field: number): number {

@@ -7,7 +7,7 @@ import { type Layout, RECORD_WORDS, type RegionName } from '@faultlab/core/memor
 interface RecordNaming {
   readonly region: RegionName;
   readonly words: number;
-  name(slot: number, field: number): string;
+  name(slot: number, field: number, layout: Layout): string;
 }
 
 const RECORDS: readonly RecordNaming[] = [
@@ -22,6 +22,12 @@ const RECORDS: readonly RecordNaming[] = [
   { region: 'anonVmas', words: RECORD_WORDS.anonVma, name: (slot) => `anon_vma ${slot}` },
   { region: 'avcs', words: RECORD_WORDS.avc, name: (slot) => `anon_vma_chain ${slot}` },
   { region: 'mappings', words: RECORD_WORDS.mapping, name: (slot) => `file ${slot}` },
+  { region: 'devices', words: RECORD_WORDS.device, name: (slot) => `device ${slot}` },
+  {
+    region: 'requests',
+    words: RECORD_WORDS.request,
+    name: (slot, _, { size }) => `request slot ${slot % size.deviceRequests} of device ${Math.floor(slot / size.deviceRequests)}`,
+  },
   { region: 'user', words: 1, name: (slot) => `user word ${slot}` },
 ];
 
@@ -29,7 +35,7 @@ const RECORDS: readonly RecordNaming[] = [
 export function recordName(layout: Layout, word: number): string {
   for (const { region, words, name } of RECORDS) {
     const { base, words: length } = layout.regions[region];
-    if (word >= base && word < base + length) return name(Math.floor((word - base) / words), (word - base) % words);
+    if (word >= base && word < base + length) return name(Math.floor((word - base) / words), (word - base) % words, layout);
   }
   return `word ${word}`;
 }

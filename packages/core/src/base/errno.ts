@@ -14,6 +14,7 @@ export const EFAULT = -14;
 export const EBUSY = -16;
 export const EEXIST = -17;
 export const EINVAL = -22;
+export const ENOSPC = -28;
 export const ENOSYS = -38;
 export const EOVERFLOW = -75;
 
@@ -29,6 +30,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [EBUSY, 'EBUSY'],
   [EEXIST, 'EEXIST'],
   [EINVAL, 'EINVAL'],
+  [ENOSPC, 'ENOSPC'],
   [ENOSYS, 'ENOSYS'],
   [EOVERFLOW, 'EOVERFLOW'],
 ]);

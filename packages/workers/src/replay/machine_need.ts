@@ -46,6 +46,9 @@ export function machineNeed(timeline: Timeline, files: readonly TraceFile[], cpu
     avcs: Math.min(areas * (2 + forkDepth(timeline.spaces)), LIMITS.avcs),
     mappings: files.length + 1,
     xaNodes: Math.min(files.reduce((total, { pages }) => total + nodesOf(Math.min(pages, touched)), 0) + slack, LIMITS.xaNodes),
+    devices: 0,
+    deviceRequests: 0,
+    deviceBlocks: 0,
     traceEntries: 256,
     userWords,
   };
