@@ -66,11 +66,11 @@ test('a good run exits with 0, and its last line has every parameter', async () 
 });
 
 test('the canary exits with 1 and prints what broke and how to repeat it', async () => {
-  const { code, out } = await faultlab(['stress', '--scenario', 'canary', '--cpus', '4', '--seconds', '8', '--seed', '9']);
+  const { code, out } = await faultlab(['stress', '--scenario', 'canary', '--cpus', '4', '--seconds', '40', '--seed', '9']);
   assert.is(code, 1, out);
   assert.equal([verdict(out)['verdict'], verdict(out)['reason'], verdict(out)['violations']], ['FAILURE', 'exclusion', '1']);
   assert.match(out, /!!! exclusion broken, found by CPU \d/);
-  assert.match(out, /--scenario canary --policy linux-6\.18 --cpus 4 --seconds 8 --seed \d+/);
+  assert.match(out, /--scenario canary --policy linux-6\.18 --cpus 4 --seconds 40 --seed \d+/);
 });
 
 test('--json writes the whole result and leaves no other file', async () => {
