@@ -21,6 +21,7 @@ import { cpu_relax, spinLooks } from './cpu_relax.ts';
 export const BUSTED_LOCK_WORDS = 1;
 /** Nobody wakes a waiter, so it looks again by itself. */
 const POLL_MS = 1;
+const DAWDLE_LOOKS = 32;
 
 /** Does not take the lock, though it looks like it. */
 export function busted_lock(cpu: Cpu, lock: Word): void {
@@ -33,6 +34,8 @@ export function busted_lock(cpu: Cpu, lock: Word): void {
     park(cpu, lock, seen, POLL_MS);
     endWait(cpu);
   }
+  // Dawdling between the look and the write: the window in which another CPU finds the lock free, too.
+  for (let looks = 0; looks < DAWDLE_LOOKS; looks++) atomic_read(cpu, lock);
   atomic_set(cpu, lock, cpu.id + 1); // Pairs with nothing.
 }
 

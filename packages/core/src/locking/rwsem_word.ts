@@ -44,6 +44,10 @@ export const RWSEM_READER_OWNED = 1;
 /** Owner word: a spinner has waited for readers long enough; do not spin for them again until they are gone. */
 export const RWSEM_NONSPINNABLE = 2;
 const OWNER_SHIFT = 2;
+// Copies: V8 folds a constant that the module keeps to itself into the machine code, an exported one it loads each time.
+const OWNER_AT = SEM_OWNER;
+const READER_OWNED = RWSEM_READER_OWNED;
+const NONSPINNABLE = RWSEM_NONSPINNABLE;
 
 /** A waiter may demand the lock after so long. @kernel RWSEM_WAIT_TIMEOUT */
 export const RWSEM_WAIT_TIMEOUT_MS = 4;
@@ -74,7 +78,10 @@ export function __rwsem_set_reader_owned(cpu: Cpu, sem: Word, reader: number): v
 
 /** Marks this CPU as the last reader. */
 export function rwsem_set_reader_owned(cpu: Cpu, sem: Word): void {
-  __rwsem_set_reader_owned(cpu, sem, cpu.id + 1);
+  const word = semWord(sem, OWNER_AT);
+  const seen = READ_ONCE(cpu, word);
+  const wanted = ((cpu.id + 1) << OWNER_SHIFT) | READER_OWNED | (seen & NONSPINNABLE);
+  if (seen !== wanted) WRITE_ONCE(cpu, word, wanted);
 }
 
 /** Lets writers spin again. @kernel clear_nonspinnable() */

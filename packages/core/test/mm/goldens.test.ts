@@ -4,7 +4,7 @@ import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
 import { assert, suite } from '@faultlab/test-support';
 import { checkLayout } from '../fixtures/layout.ts';
-import { ScriptRun, type ScriptRecord } from '../fixtures/script.ts';
+import { type ScriptRecord, ScriptRun } from '../fixtures/script.ts';
 import { ALL_POLICIES, withCpu } from '../fixtures/with_cpu.ts';
 
 const test = suite('mm/goldens');
@@ -18,7 +18,9 @@ const NAMES = readdirSync(FOLDER)
 const ASIDE = /^(sleep|mm_file)/;
 
 function records(name: string): ScriptRecord[] {
-  const lines = readFileSync(new URL(`${name}.jsonl`, FOLDER), 'utf8').trim().split('\n');
+  const lines = readFileSync(new URL(`${name}.jsonl`, FOLDER), 'utf8')
+    .trim()
+    .split('\n');
   return lines.map((line) => JSON.parse(line) as ScriptRecord);
 }
 

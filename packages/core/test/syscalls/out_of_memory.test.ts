@@ -9,8 +9,8 @@ import type { Cpu } from '@faultlab/core/cpu';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { createFile, freeFile } from '@faultlab/core/mm/address_space';
 import { dropFilePages } from '@faultlab/core/mm/filemap';
-import * as mman from '@faultlab/core/mm/mman';
 import { set_mm_brk, set_start_brk } from '@faultlab/core/mm/mm_struct';
+import * as mman from '@faultlab/core/mm/mman';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
@@ -97,7 +97,9 @@ function aLife(progress: Progress, file: MappingId): void {
   map('mmap far, populated', FAR, 4, mman.MAP_POPULATE);
   step(progress, 'mremap a part', 'partial', () => sys_mremap(cpu, BASE + 18, 4, 4, MOVE, FAR + 0x300));
   step(progress, 'mremap to grow', 'atomic', () => sys_mremap(cpu, FAR, 4, 7, mman.MREMAP_MAYMOVE, 0));
-  step(progress, 'mremap, old place kept', 'atomic', () => sys_mremap(cpu, BASE + 30, 4, 4, mman.MREMAP_MAYMOVE | mman.MREMAP_DONTUNMAP, 0));
+  step(progress, 'mremap, old place kept', 'atomic', () =>
+    sys_mremap(cpu, BASE + 30, 4, 4, mman.MREMAP_MAYMOVE | mman.MREMAP_DONTUNMAP, 0),
+  );
   step(progress, 'madvise', 'partial', () => sys_madvise(cpu, BASE + 32, 2, mman.MADV_RANDOM));
   step(progress, 'mlock', 'partial', () => sys_mlock(cpu, BASE + 36, 2));
   step(progress, 'brk', 'atomic', () => (sys_brk(cpu, HEAP + 6) === HEAP + 6 ? 0 : 'ENOMEM'));
@@ -179,7 +181,11 @@ function check(policy: FaultPolicy, kind: Scarce): void {
     }
     if (failures.length === 0) return;
     // A stack that cannot grow for want of memory is a stack that did not grow: the kernel says the same.
-    assert.match(failures[0] as string, /: (ENOMEM|EAGAIN|OOM)$|growth of the stack: SEGV_MAPERR$/, `with ${left} ${kind} left, ${failures[0]}`);
+    assert.match(
+      failures[0] as string,
+      /: (ENOMEM|EAGAIN|OOM)$|growth of the stack: SEGV_MAPERR$/,
+      `with ${left} ${kind} left, ${failures[0]}`,
+    );
     assert.ok(left < 400, `with 400 ${kind} left, still: ${failures.join(', ')}`);
   }
 }

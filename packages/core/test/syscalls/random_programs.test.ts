@@ -38,7 +38,16 @@ const prot = fc.constantFrom(0, 1, 3, 3, 3, 2, 5);
 const op = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('read' as const), page }) },
   { weight: 9, arbitrary: fc.record({ kind: fc.constant('write' as const), page }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('map' as const), page, len, prot, of: fc.constantFrom('anon', 'anon', 'anon', 'private', 'shared') }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('map' as const),
+      page,
+      len,
+      prot,
+      of: fc.constantFrom('anon', 'anon', 'anon', 'private', 'shared'),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('map anywhere' as const), len, prot }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('unmap' as const), page, len }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('protect' as const), page, len, prot }) },
@@ -46,7 +55,15 @@ const op = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('move and keep' as const), page, len, to: page }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('resize' as const), page, len, now: len, mayMove: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('discard' as const), page, len }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('flag' as const), page, len, advice: fc.constantFrom('wipe', 'keep', 'dontfork', 'dofork', 'random') }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('flag' as const),
+      page,
+      len,
+      advice: fc.constantFrom('wipe', 'keep', 'dontfork', 'dofork', 'random'),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('lock' as const), page, len }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('unlock' as const), page, len }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('peek' as const, 'poke' as const, 'copyin' as const), page }) },
@@ -89,13 +106,14 @@ class SideBySide {
     for (const space of this.#spaces) {
       this.#switchTo(space);
       checkLayout(this.#cpu, space.mm);
-      for (const at of [...space.oracle.pages.keys()].sort((a, b) => a - b)) this.#seen(`page ${at - FIRST}`, this.#readPage(at), space.oracle.read(at));
+      for (const at of [...space.oracle.pages.keys()].sort((a, b) => a - b))
+        this.#seen(`page ${at - FIRST}`, this.#readPage(at), space.oracle.read(at));
     }
   }
 
   /** Ends all address spaces but one, and unmaps everything there. */
   end(): void {
-    while (this.#spaces.length > 1) this.#dispatch({ kind: 'exit' });
+    while (this.#spaces.length > 1) this.#exit();
     assert.is(sys_munmap(this.#cpu, 0, mman.TASK_SIZE_VPN), 0);
   }
 
@@ -121,76 +139,100 @@ class SideBySide {
   }
 
   #dispatch(step: Op): void {
-    const cpu = this.#cpu;
-    const { oracle, mm } = this.#current;
-    const start = 'page' in step ? FIRST + step.page : 0;
-    const at = start as Vpn;
     switch (step.kind) {
       case 'read':
-        return this.#seen('read', this.#readPage(at), oracle.read(at));
-      case 'write': {
-        const value = ++this.#stamp;
-        const outcome = ACCESS_NAMES[userWrite(cpu, at, value)] as 'ok';
-        return this.#seen('write', outcome === 'ok' ? { outcome, value } : { outcome }, oracle.write(at, value));
-      }
-      case 'peek': {
-        const read = oracle.read(at);
-        // GUP wants the right to read, which write-only memory does not give.
-        const readable = ((oracle.pages.get(at)?.prot ?? 0) & mman.PROT_READ) !== 0;
-        const result = processVmRead(cpu, mm, at);
-        assert.is(errnoName(result), read.outcome === 'ok' && readable ? 'ok' : 'EFAULT');
-        if (result === 0 && read.outcome === 'ok') assert.is(cpu.value, read.value);
-        return;
-      }
+      case 'write':
+      case 'peek':
       case 'poke':
-      case 'copyin': {
-        const value = ++this.#stamp;
-        const result = step.kind === 'poke' ? processVmWrite(cpu, mm, at, value) : kernelWrite(cpu, at, value);
-        assert.is(errnoName(result), oracle.write(at, value).outcome === 'ok' ? 'ok' : 'EFAULT');
-        return;
-      }
-      case 'fork': {
-        if (this.#spaces.length === SPACES_MAX) return;
-        const child = this.#one.fork();
-        assert.ok(child > 0, 'fork');
-        this.#spaces.push({ mm: child as MmId, oracle: oracle.fork() });
-        return this.#compareLayout(this.#spaces.at(-1) as Space);
-      }
-      case 'exit': {
-        if (this.#spaces.length === 1) return;
-        const gone = this.#current;
-        this.#spaces.splice(this.#spaces.indexOf(gone), 1);
-        this.#switchTo(this.#spaces[0] as Space);
-        return this.#one.exit(gone.mm);
-      }
+      case 'copyin':
+        this.#access(step.kind, FIRST + step.page);
+        break;
+      case 'fork':
+        this.#fork();
+        break;
+      case 'exit':
+        this.#exit();
+        break;
       case 'switch':
-        return this.#switchTo(this.#spaces[step.to % this.#spaces.length] as Space);
+        this.#switchTo(this.#spaces[step.to % this.#spaces.length] as Space);
+        break;
       case 'map':
-        return this.#map(start, step.len, step.prot, step.of, step.page);
-      case 'map anywhere': {
-        const result = sys_mmap(cpu, 0, step.len, step.prot, mman.MAP_PRIVATE | mman.MAP_ANONYMOUS, NO_MAPPING, 0);
-        assert.ok(result > 0 && oracle.range(result, step.len).every((there) => there === undefined), 'a place that was free');
-        return oracle.map(result, step.len, step.prot, false, -1);
-      }
+        this.#map(FIRST + step.page, step.len, step.prot, step.of, step.page);
+        break;
+      case 'map anywhere':
+        this.#mapAnywhere(step.len, step.prot);
+        break;
       case 'unmap':
-        assert.is(sys_munmap(cpu, start, step.len), 0);
-        return oracle.unmap(start, step.len);
+        assert.is(sys_munmap(this.#cpu, FIRST + step.page, step.len), 0);
+        this.#current.oracle.unmap(FIRST + step.page, step.len);
+        break;
       case 'protect':
-        return this.#protect(start, step.len, step.prot);
+        this.#protect(FIRST + step.page, step.len, step.prot);
+        break;
       case 'move':
-        return this.#move(start, step.len, FIRST + step.to, false);
       case 'move and keep':
-        return this.#move(start, step.len, FIRST + step.to, true);
+        this.#move(FIRST + step.page, step.len, FIRST + step.to, step.kind === 'move and keep');
+        break;
       case 'resize':
-        return this.#resize(start, step.len, step.now, step.mayMove);
+        this.#resize(FIRST + step.page, step.len, step.now, step.mayMove);
+        break;
       case 'discard':
-        return this.#discard(start, step.len);
+        this.#discard(FIRST + step.page, step.len);
+        break;
       case 'flag':
-        return this.#flag(start, step.len, step.advice);
+        this.#flag(FIRST + step.page, step.len, step.advice);
+        break;
       case 'lock':
       case 'unlock':
-        return this.#lock(start, step.len, step.kind === 'lock');
+        this.#lock(FIRST + step.page, step.len, step.kind === 'lock');
+        break;
     }
+  }
+
+  #access(kind: 'read' | 'write' | 'peek' | 'poke' | 'copyin', at: number): void {
+    const cpu = this.#cpu;
+    const { oracle, mm } = this.#current;
+    const vpn = at as Vpn;
+    const value = ++this.#stamp;
+    if (kind === 'read') this.#seen('read', this.#readPage(at), oracle.read(at));
+    else if (kind === 'write') {
+      const outcome = ACCESS_NAMES[userWrite(cpu, vpn, value)] as 'ok';
+      this.#seen('write', outcome === 'ok' ? { outcome, value } : { outcome }, oracle.write(at, value));
+    } else if (kind === 'peek') {
+      const read = oracle.read(at);
+      // GUP wants the right to read, which write-only memory does not give.
+      const readable = ((oracle.pages.get(at)?.prot ?? 0) & mman.PROT_READ) !== 0;
+      const result = processVmRead(cpu, mm, vpn);
+      assert.is(errnoName(result), read.outcome === 'ok' && readable ? 'ok' : 'EFAULT');
+      if (result === 0 && read.outcome === 'ok') assert.is(cpu.value, read.value);
+    } else {
+      const result = kind === 'poke' ? processVmWrite(cpu, mm, vpn, value) : kernelWrite(cpu, vpn, value);
+      assert.is(errnoName(result), oracle.write(at, value).outcome === 'ok' ? 'ok' : 'EFAULT');
+    }
+  }
+
+  #fork(): void {
+    if (this.#spaces.length === SPACES_MAX) return;
+    const child = this.#one.fork();
+    assert.ok(child > 0, 'fork');
+    const space: Space = { mm: child as MmId, oracle: this.#current.oracle.fork() };
+    this.#spaces.push(space);
+    this.#compareLayout(space);
+  }
+
+  #exit(): void {
+    if (this.#spaces.length === 1) return;
+    const gone = this.#current;
+    this.#spaces.splice(this.#spaces.indexOf(gone), 1);
+    this.#switchTo(this.#spaces[0] as Space);
+    this.#one.exit(gone.mm);
+  }
+
+  #mapAnywhere(pages: number, bits: number): void {
+    const { oracle } = this.#current;
+    const result = sys_mmap(this.#cpu, 0, pages, bits, mman.MAP_PRIVATE | mman.MAP_ANONYMOUS, NO_MAPPING, 0);
+    assert.ok(result > 0 && oracle.range(result, pages).every((there) => there === undefined), 'a place that was free');
+    oracle.map(result, pages, bits, false, -1);
   }
 
   #map(start: number, pages: number, bits: number, of: string, index: number): void {
@@ -242,8 +284,10 @@ class SideBySide {
       const last = oracle.pages.get(start + pages - 1);
       const room = start + pages === end && oracle.range(end, now - pages).every((there) => there === undefined);
       if (room) assert.is(result, start);
-      else if (!mayMove) return assert.is(errnoName(result), 'ENOMEM');
-      else assert.ok(result > 0 && oracle.range(result, now).every((there) => there === undefined), 'a place that was free');
+      else if (!mayMove) {
+        assert.is(errnoName(result), 'ENOMEM');
+        return;
+      } else assert.ok(result > 0 && oracle.range(result, now).every((there) => there === undefined), 'a place that was free');
       if (last === undefined) throw new Error('the oracle has no page where the model has an area');
       if (result !== start) oracle.move(start, pages, result, false);
       for (let i = pages; i < now; i++) {
