@@ -32,6 +32,16 @@ export function sweepLocksFree(state: SweepState): void {
   if (state.cpu.spinDepth !== 0) state.report('Q10', `CPU ${state.cpu.id} counts ${state.cpu.spinDepth} spinlocks as held`);
   sweepSpinlocks(state);
   sweepRwsems(state);
+  sweepFolioWaits(state);
+}
+
+/** A queue of waiters for folios is its lock and its list, all zero when nobody is in it. */
+function sweepFolioWaits(state: SweepState): void {
+  const { base, words } = state.m.layout.regions.folioWaits;
+  for (let word = base; word < base + words; word++) {
+    const value = state.m.words[word] as number;
+    if (value !== 0) state.report('Q03', `a queue of waiters for folios is not empty: its word ${word} holds ${value}`);
+  }
 }
 
 function sweepCpu(state: SweepState, id: CpuId): void {

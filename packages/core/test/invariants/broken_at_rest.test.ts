@@ -324,6 +324,9 @@ breaks('Q03', 'somebody waits for readers', /mm 1: CPU 1 is noted as waiting for
 breaks('Q03', 'a CPU waits', /CPU 2 waits for: mutex/, (w) => add(w, percpu(w, 2) + PC_WAIT_KIND, WAIT_MUTEX));
 breaks('Q03', 'a task sleeps', /CPU 2 is in task state 2/, (w) => add(w, percpu(w, 2) + PC_TASK_STATE, 2));
 breaks('Q03', 'an access is not finished', /CPU 2 is in the middle of an access/, (w) => add(w, percpu(w, 2) + PC_TLB_ACCESS, 1));
+breaks('Q03', 'a waiter is left in a queue for folios', /a queue of waiters for folios is not empty: its word \d+ holds 2/, (w) =>
+  add(w, w.m.folioWaitsAt + 1, 2),
+);
 breaks('Q10', 'a page-table lock is held', /the spinlock of page table \d+ holds 1/, (w) =>
   spin_lock(w.cpu, tableLockWord(w.m, tableAt(w, w.parent, RW))),
 );
