@@ -5,14 +5,6 @@ export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-export function roundDown(value: number, multiple: number): number {
-  return Math.floor(value / multiple) * multiple;
-}
-
-export function is_power_of_2(value: number): boolean {
-  return value > 0 && (value & (value - 1)) === 0;
-}
-
 /** Number of set bits in a 32-bit word. @kernel hweight32() */
 export function hweight32(word: number): number {
   let w = word - ((word >>> 1) & 0x55555555);

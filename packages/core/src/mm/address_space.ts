@@ -59,11 +59,6 @@ export function createFile(cpu: Cpu, pages: number): MappingId {
   return id;
 }
 
-/** Changes the size of a file that nobody is using yet, such as when a later mapping shows that it is larger. */
-export function setFileSize(m: SharedMemory, id: MappingId, pages: number): void {
-  m.mappings[at(id, I_SIZE)] = pages;
-}
-
 /** Gives the record back. The pages have been dropped before. */
 export function freeFile(cpu: Cpu, id: MappingId): void {
   assert(!mapping_mapped(cpu.memory, id) && nrpages(cpu.memory, id) === 0, 'freeFile: the file is still mapped or has pages');

@@ -54,7 +54,6 @@ const word = (m: SharedMemory, pfn: Pfn, field: number): Word => (m.foliosAt + (
 export const folioFlagsWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, FLAGS);
 export const folioRefcountWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, REFCOUNT);
 export const folioMapcountWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, MAPCOUNT);
-export const folioMappingWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, MAPPING);
 export const folioStampWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, STAMP);
 /** Who owns the folio lock; only mm/folio_lock.ts knows what the numbers mean. */
 export const folioLockOwnerWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, LOCK_OWNER);
@@ -78,14 +77,6 @@ export const folio_index = (m: SharedMemory, pfn: Pfn): number => m.folios[at(pf
 export const lruNext = (m: SharedMemory, pfn: Pfn): Pfn => m.folios[at(pfn, LRU_NEXT)] as Pfn;
 export const setLruNext = (m: SharedMemory, pfn: Pfn, next: Pfn): void => {
   m.folios[at(pfn, LRU_NEXT)] = next;
-};
-export const lruPrev = (m: SharedMemory, pfn: Pfn): Pfn => m.folios[at(pfn, LRU_PREV)] as Pfn;
-export const setLruPrev = (m: SharedMemory, pfn: Pfn, prev: Pfn): void => {
-  m.folios[at(pfn, LRU_PREV)] = prev;
-};
-export const folio_private = (m: SharedMemory, pfn: Pfn): number => m.folios[at(pfn, PRIVATE)] as number;
-export const set_folio_private = (m: SharedMemory, pfn: Pfn, value: number): void => {
-  m.folios[at(pfn, PRIVATE)] = value;
 };
 
 // The mapping word: 0 none, odd = anon_vma (as in the kernel), even = address_space.

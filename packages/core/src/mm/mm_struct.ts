@@ -100,7 +100,6 @@ export const set_rlimit_memlock: Write = setter(RLIMIT_MEMLOCK);
 export const rlimit_data: Read = plain(RLIMIT_DATA);
 export const set_rlimit_data: Write = setter(RLIMIT_DATA);
 export const def_flags: Read = plain(DEF_FLAGS);
-export const set_def_flags: Write = setter(DEF_FLAGS);
 export const mm_pgd = (m: SharedMemory, mm: MmId): TableId => m.mms[at(mm, PGD)] as TableId;
 export const set_mm_pgd: Write = setter(PGD);
 
@@ -119,11 +118,6 @@ export const mmPgtablesWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at
 /** How many CPUs are between taking pages out of the tables and the flush. */
 export const tlbFlushPendingWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, TLB_FLUSH_PENDING)) as Word;
 export const mmCpumaskWord = (m: SharedMemory, mm: MmId, index: number): Word => (m.mmsAt + at(mm, CPUMASK) + index) as Word;
-
-/** Which address space a word of the mms region belongs to, for reports. */
-export const mmOfWord = (m: SharedMemory, word: Word): MmId => ((word - m.mmsAt) >> SHIFT) as MmId;
-export const isMmapLockWord = (m: SharedMemory, word: Word): boolean =>
-  word >= m.mmsAt && word < m.mmsAt + m.mms.length && ((word - m.mmsAt) & ((1 << SHIFT) - 1)) === MMAP_LOCK;
 
 /**
  * A new, empty address space with one user: the caller. @returns NO_MM when no slot is free
@@ -176,6 +170,3 @@ export function cpumaskClear(cpu: Cpu, mm: MmId, target: CpuId): void {
 export function isUnstable(cpu: Cpu, mm: MmId): boolean {
   return (atomic_read(cpu, mmFlagsWord(cpu.memory, mm)) & MMF_UNSTABLE) !== 0;
 }
-
-/** Lowest and highest page that may be mapped, as one number each. */
-export const taskSize = (): Vpn => TASK_SIZE_VPN as Vpn;

@@ -148,8 +148,5 @@ export function mmap_assert_locked(cpu: Cpu, mm: MmId): void {
 
 export const holdsMmapLock = (cpu: Cpu, mm: MmId): boolean => heldMode(cpu, mmapLockWord(cpu.memory, mm)) >= READ;
 
-/** Does somebody wait for the lock? For long read sections that may give way. */
-export const mmap_lock_is_contended = (cpu: Cpu, mm: MmId): boolean => rwsem_is_contended(cpu, mmapLockWord(cpu.memory, mm));
-
 /** The sequence without ordering: a hint, or a read by the writer itself. */
 export const mmLockSeqHint = (cpu: Cpu, mm: MmId): number => READ_ONCE(cpu, mmLockSeqWord(cpu.memory, mm));

@@ -28,16 +28,13 @@ export const pte_present = (pte: Pte): boolean => (pte & (PTE_PRESENT | PTE_PROT
 export const pteHardwarePresent = (pte: Pte): boolean => (pte & PTE_PRESENT) !== 0;
 export const pte_protnone = (pte: Pte): boolean => (pte & (PTE_PRESENT | PTE_PROTNONE)) === PTE_PROTNONE;
 export const pte_write = (pte: Pte): boolean => (pte & PTE_RW) !== 0;
-export const pte_young = (pte: Pte): boolean => (pte & PTE_YOUNG) !== 0;
 export const pte_dirty = (pte: Pte): boolean => (pte & PTE_DIRTY) !== 0;
 export const pte_special = (pte: Pte): boolean => (pte & PTE_SPECIAL) !== 0;
 export const pte_pfn = (pte: Pte): Pfn => (pte >>> PFN_SHIFT) as Pfn;
 
 export const pte_mkwrite = (pte: Pte): Pte => (pte | PTE_RW) as Pte;
 export const pte_wrprotect = (pte: Pte): Pte => (pte & ~PTE_RW) as Pte;
-export const pte_mkyoung = (pte: Pte): Pte => (pte | PTE_YOUNG) as Pte;
 export const pte_mkold = (pte: Pte): Pte => (pte & ~PTE_YOUNG) as Pte;
-export const pte_mkdirty = (pte: Pte): Pte => (pte | PTE_DIRTY) as Pte;
 export const pte_mkclean = (pte: Pte): Pte => (pte & ~PTE_DIRTY) as Pte;
 
 /** Protection bits for an area: present unless no access at all is allowed. Writable is added by the fault, not here. */

@@ -24,5 +24,3 @@ export function pte_unmap_unlock(cpu: Cpu, table: TableId): void {
 
 /** Is the entry still what the fault saw at its start (R13)? Young and dirty may change without notice, which counts as a change. */
 export const pte_same = (cpu: Cpu, entry: Word, seen: Pte): boolean => ptep_get(cpu, entry) === seen;
-
-export const hasTable = (table: TableId): boolean => table !== NO_TABLE;

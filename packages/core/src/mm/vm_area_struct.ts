@@ -86,7 +86,6 @@ export const vma_shared_prev = (m: SharedMemory, vma: VmaId): VmaId => m.vmas[at
 export const vma_pages = (m: SharedMemory, vma: VmaId): number => vm_end(m, vma) - vm_start(m, vma);
 /** No file behind it: the kernel's test is a missing vm_ops. */
 export const vma_is_anonymous = (m: SharedMemory, vma: VmaId): boolean => vm_file(m, vma) === 0;
-export const vma_is_shared = (m: SharedMemory, vma: VmaId): boolean => (vm_flags(m, vma) & VM_SHARED) !== 0;
 /** Index of a page of the area in its file, or in its anon_vma. @kernel linear_page_index() */
 export const linear_page_index = (m: SharedMemory, vma: VmaId, vpn: Vpn): number => vpn - vm_start(m, vma) + vm_pgoff(m, vma);
 

@@ -182,10 +182,3 @@ export function split_vma(cpu: Cpu, vma: VmaId, addr: Vpn, newBelow: boolean): n
   if (map_count(cpu.memory, mm) >= max_map_count(cpu.memory, mm)) return ENOMEM;
   return __split_vma(cpu, vma, addr, newBelow);
 }
-
-/** Takes a detached area apart: its file link and its anon_vma links. @locks in: mmap_lock; nobody can find the area any more */
-export function remove_vma(cpu: Cpu, vma: VmaId): void {
-  unlink_file_vma(cpu, vma);
-  unlink_anon_vmas(cpu, vma);
-  vm_area_free(cpu, vma);
-}
