@@ -5,7 +5,7 @@
  * Next: mm/mmap_lock.ts
  */
 import { assert, invariant } from '../base/assert.ts';
-import type { CpuId, MmId, TableId, Vpn, Word } from '../base/brand.ts';
+import type { CpuId, MmId, TableId, Word } from '../base/brand.ts';
 import { NO_MM } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add, atomic_fetch_and, atomic_fetch_or, atomic_read, atomic_set } from '../memory/atomic.ts';

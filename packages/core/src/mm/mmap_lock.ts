@@ -16,7 +16,6 @@ import {
   down_write,
   down_write_killable,
   downgrade_write,
-  rwsem_is_contended,
   up_read,
   up_write,
 } from '../locking/rwsem.ts';

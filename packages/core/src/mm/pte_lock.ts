@@ -5,7 +5,6 @@
  * Next: fault/handle_pte_fault.ts
  */
 import type { Pte, TableId, Vpn, Word } from '../base/brand.ts';
-import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { at, BEFORE_PTL } from '../trace/points.ts';

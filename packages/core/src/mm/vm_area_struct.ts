@@ -9,7 +9,6 @@ import { assert } from '../base/assert.ts';
 import type { AnonVmaId, AvcId, MappingId, MmId, VmaId, Vpn, Word } from '../base/brand.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
-import { VM_SHARED } from './vm_flags.ts';
 
 const SHIFT = 6;
 // Line 0: read by every fault.

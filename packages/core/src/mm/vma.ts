@@ -15,8 +15,8 @@ import { VMA_CACHE } from '../slab/caches.ts';
 import { kmem_cache_alloc, kmem_cache_free } from '../slab/kmem_cache.ts';
 import { RCU_FREE_VMA } from '../slab/rcu_callbacks.ts';
 import { count_vm_event, VMA_SPLIT } from '../trace/counters.ts';
-import { i_mmap_lock_write, i_mmap_unlock_write, unlink_file_vma, vma_link_file } from './address_space.ts';
-import { anon_vma_clone, anon_vma_lock_write, anon_vma_unlock_write, unlink_anon_vmas } from './anon_vma.ts';
+import { i_mmap_lock_write, i_mmap_unlock_write, vma_link_file } from './address_space.ts';
+import { anon_vma_clone, anon_vma_lock_write, anon_vma_unlock_write } from './anon_vma.ts';
 import { mas_destroy, mas_preallocate, mas_store_prealloc } from './maple_tree.ts';
 import {
   data_vm,
