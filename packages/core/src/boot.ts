@@ -14,6 +14,7 @@ import { createMemory, type SharedMemory } from './memory/shared_memory.ts';
 import { fileToken } from './mm/filemap.ts';
 import { mt_free_rcu } from './mm/maple_node.ts';
 import { drain_local_pages, initZone } from './mm/page_alloc.ts';
+import { DEFAULT_SYSCTL, setSysctl } from './mm/vm_sysctl.ts';
 import { freeVmaSlot } from './mm/vma.ts';
 import { rcu_idle_enter, rcu_idle_exit } from './sched/rcu_state.ts';
 import { kmem_cache_init } from './slab/kmem_cache.ts';
@@ -25,6 +26,7 @@ export function createMachineMemory(size: MachineSize, options: { readonly plain
   kmem_cache_init(memory);
   initZone(memory);
   initDevices(memory);
+  setSysctl(memory, DEFAULT_SYSCTL);
   return memory;
 }
 

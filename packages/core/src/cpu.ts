@@ -21,6 +21,11 @@ export type RcuCallback = (cpu: Cpu, argument: number) => void;
 
 /** What runs on the device's CPU when a request is served; numbers of io/device_record.ts. May not sleep. */
 export type EndIo = (cpu: Cpu, device: number, request: number) => void;
+/**
+ * What a thread does instead of sleeping: lets a device that it serves itself finish something, or another CPU of the same thread make a step.
+ * @returns whether anything was done; if not, the CPU sleeps
+ */
+export type IdleWork = () => boolean;
 /** The stamp that a block of a device holds until somebody writes it. */
 export type BlockContents = (extent: number, block: number) => number;
 
@@ -46,6 +51,7 @@ export interface CpuOptions {
   readonly rcuCallbacks?: readonly RcuCallback[];
   readonly endIo?: readonly EndIo[];
   readonly blockContents?: readonly BlockContents[];
+  readonly idle?: IdleWork | null;
   /** Record events in this CPU's ring. */
   readonly trace?: boolean;
 }
@@ -69,6 +75,8 @@ export class Cpu {
   readonly endIo: readonly EndIo[];
   readonly blockContents: readonly BlockContents[];
   readonly traceMask: number;
+  /** Set by whoever runs a whole machine on one thread. */
+  idle: IdleWork | null;
   /** Only mm/maple_store.ts and mm/maple_node.ts look inside. */
   readonly nodeReserve: NodeReserve = { nodes: [], promised: 0 };
   traceNext = 0;
@@ -104,6 +112,7 @@ export class Cpu {
     this.rcuCallbacks = options.rcuCallbacks ?? [];
     this.endIo = options.endIo ?? [];
     this.blockContents = options.blockContents ?? [];
+    this.idle = options.idle ?? null;
     this.traceMask = options.trace === true ? memory.size.traceEntries - 1 : -1;
   }
 }

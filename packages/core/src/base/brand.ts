@@ -27,6 +27,12 @@ export type AvcId = Brand<number, 'AvcId'>;
 export type MappingId = Brand<number, 'MappingId'>;
 /** Slot of a tree node; 0 is "none". */
 export type NodeId = Brand<number, 'NodeId'>;
+/** Number of a swap area, from 0. */
+export type SwapId = Brand<number, 'SwapId'>;
+/** A swap entry: type and offset in one number, as it stands in a page-table entry or a page cache (mm/swap_entry.ts). 0 is "none". */
+export type SwpEntry = Brand<number, 'SwpEntry'>;
+/** Slot of a userfaultfd context; 0 is "none". */
+export type UffdId = Brand<number, 'UffdId'>;
 /** A page-table entry, 32 bits. */
 export type Pte = Brand<number, 'Pte'>;
 
@@ -37,3 +43,5 @@ export const NO_ANON_VMA: AnonVmaId = 0 as AnonVmaId;
 export const NO_AVC: AvcId = 0 as AvcId;
 export const NO_MAPPING: MappingId = 0 as MappingId;
 export const NO_NODE: NodeId = 0 as NodeId;
+export const NO_SWAP_ENTRY: SwpEntry = 0 as SwpEntry;
+export const NO_UFFD: UffdId = 0 as UffdId;

@@ -4,6 +4,7 @@
  * @fidelity faithful for the numbers listed
  */
 export const EPERM = -1;
+export const ENOENT = -2;
 export const ESRCH = -3;
 export const EINTR = -4;
 export const EIO = -5;
@@ -14,6 +15,8 @@ export const EFAULT = -14;
 export const EBUSY = -16;
 export const EEXIST = -17;
 export const EINVAL = -22;
+export const ENODEV = -19;
+export const EHWPOISON = -133;
 export const ENOSPC = -28;
 export const ENOSYS = -38;
 export const EOVERFLOW = -75;
@@ -30,6 +33,9 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [EBUSY, 'EBUSY'],
   [EEXIST, 'EEXIST'],
   [EINVAL, 'EINVAL'],
+  [ENODEV, 'ENODEV'],
+  [EHWPOISON, 'EHWPOISON'],
+  [ENOENT, 'ENOENT'],
   [ENOSPC, 'ENOSPC'],
   [ENOSYS, 'ENOSYS'],
   [EOVERFLOW, 'EOVERFLOW'],

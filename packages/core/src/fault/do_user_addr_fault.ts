@@ -1,6 +1,8 @@
 /**
  * The entry: a user access faulted. First the VMA lock, then mmap_lock, and again as often as an attempt says RETRY.
  *
+ *              +---------------------------+ RETRY with RETRY_VMA: lock is gone
+ *              v                           |
  *   lock_vma_under_rcu -> handle_mm_fault -+-> done
  *        | nothing found                   | RETRY: lock is gone
  *        v                                 v
@@ -27,6 +29,7 @@ import {
   count_vm_event,
   FAULTS_KERNEL,
   FAULTS_REFUSED,
+  FAULTS_RETRIED_VMA,
   FAULTS_SIGNAL,
   FAULTS_USER,
   MMAP_ATTEMPTS,
@@ -51,6 +54,7 @@ import {
   VM_FAULT_MAJOR,
   VM_FAULT_OOM,
   VM_FAULT_RETRY,
+  VM_FAULT_RETRY_VMA,
   VM_FAULT_SIGSEGV,
   type VmFaultBits,
 } from './vm_fault.ts';
@@ -99,28 +103,33 @@ function initialFlags(errorCode: number): number {
   return flags;
 }
 
-function resolve(cpu: Cpu, vpn: Vpn, errorCode: number, flags: number): FaultOutcome {
+function resolve(cpu: Cpu, vpn: Vpn, errorCode: number, firstFlags: number): FaultOutcome {
   const mm = cpu.mm;
+  let flags = firstFlags;
   if ((flags & FAULT_FLAG_USER) === 0 || cpu.policy.vmaLock === 'none') return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags);
-  const vma = lock_vma_under_rcu(cpu, mm, vpn);
-  if (vma === NO_VMA) return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags);
-  if (access_error(cpu, vma, errorCode)) {
-    vma_end_read(cpu, vma); // R9
-    count_vm_event(cpu, VMA_LOCK_SUCCESS);
-    return refused(cpu, FAULT_SEGV_ACCERR);
+  for (;;) {
+    const vma = lock_vma_under_rcu(cpu, mm, vpn);
+    if (vma === NO_VMA) break;
+    if (access_error(cpu, vma, errorCode)) {
+      vma_end_read(cpu, vma); // R9
+      count_vm_event(cpu, VMA_LOCK_SUCCESS);
+      return refused(cpu, FAULT_SEGV_ACCERR);
+    }
+    const result = handle_mm_fault(cpu, vma, vpn, flags | FAULT_FLAG_VMA_LOCK);
+    if ((result & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) === 0) vma_end_read(cpu, vma);
+    if ((result & VM_FAULT_RETRY) === 0) {
+      count_vm_event(cpu, VMA_LOCK_SUCCESS);
+      return outcomeOf(result);
+    }
+    count_vm_event(cpu, VMA_LOCK_RETRY);
+    at(cpu, BETWEEN_DROP_AND_RETRY);
+    // The attempt that started the I/O was the first: the next one holds its lock through whatever is left.
+    if ((result & VM_FAULT_MAJOR) !== 0 && cpu.policy.triedAfterMajor) flags |= FAULT_FLAG_TRIED;
+    if (fault_signal_pending(cpu, flags)) return FAULT_SIGNAL_PENDING;
+    if ((result & VM_FAULT_RETRY_VMA) === 0) break;
+    count_vm_event(cpu, FAULTS_RETRIED_VMA);
   }
-  const result = handle_mm_fault(cpu, vma, vpn, flags | FAULT_FLAG_VMA_LOCK);
-  if ((result & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) === 0) vma_end_read(cpu, vma);
-  if ((result & VM_FAULT_RETRY) === 0) {
-    count_vm_event(cpu, VMA_LOCK_SUCCESS);
-    return outcomeOf(result);
-  }
-  count_vm_event(cpu, VMA_LOCK_RETRY);
-  at(cpu, BETWEEN_DROP_AND_RETRY);
-  if (fault_signal_pending(cpu, flags)) return FAULT_SIGNAL_PENDING;
-  // The attempt that started the I/O was the first: the next one holds its lock through whatever is left.
-  const tried = (result & VM_FAULT_MAJOR) !== 0 && cpu.policy.triedAfterMajor ? FAULT_FLAG_TRIED : 0;
-  return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags | tried);
+  return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags);
 }
 
 function resolveUnderMmapLock(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, firstFlags: number): FaultOutcome {

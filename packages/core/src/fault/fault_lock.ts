@@ -1,20 +1,35 @@
 /**
  * The lock that an attempt holds - the VMA read lock or mmap_lock for reading - and the one place that drops it.
- * @kernel include/linux/mm.h release_fault_lock(), assert_fault_locked(); mm/memory.c vmf_anon_prepare()
+ * @kernel include/linux/mm.h release_fault_lock(), assert_fault_locked(); mm/memory.c vmf_anon_prepare(); mm/internal.h
+ *   maybe_unlock_mmap_for_io()
  * @fidelity faithful
  * Next: fault/handle_pte_fault.ts
  */
 import { invariant } from '../base/assert.ts';
-import { NO_ANON_VMA, NO_VMA } from '../base/brand.ts';
+import { NO_ANON_VMA, NO_MAPPING, NO_VMA } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { heldMode } from '../locking/held_locks.ts';
+import { fput, get_file } from '../mm/address_space.ts';
 import { __anon_vma_prepare } from '../mm/anon_vma.ts';
 import { holdsMmapLock, mmap_assert_locked, mmap_read_trylock, mmap_read_unlock } from '../mm/mmap_lock.ts';
-import { vm_mm, vma_anon_vma, vmRefcntWord } from '../mm/vm_area_struct.ts';
+import { vm_file, vm_mm, vma_anon_vma, vmRefcntWord } from '../mm/vm_area_struct.ts';
 import { vma_end_read } from '../mm/vma_lock.ts';
-import { ANON_VMA_TRYLOCK_FAILED, count_vm_event } from '../trace/counters.ts';
-import { at, BEFORE_ANON_VMA_TRYLOCK } from '../trace/points.ts';
-import { FAULT_FLAG_VMA_LOCK, liveVma, VM_FAULT_OOM, VM_FAULT_RETRY, type VmFault, type VmFaultBits } from './vm_fault.ts';
+import type { OnWait } from '../policy/fault_policy.ts';
+import { ANON_VMA_TRYLOCK_FAILED, count_vm_event, LOCK_DROPPED_FOR_IO } from '../trace/counters.ts';
+import { TRACE_LOCK_DROPPED } from '../trace/events.ts';
+import { AFTER_LOCK_DROP_FOR_IO, at, BEFORE_ANON_VMA_TRYLOCK } from '../trace/points.ts';
+import { trace } from '../trace/trace_ring.ts';
+import {
+  FAULT_FLAG_RETRY_NOWAIT,
+  FAULT_FLAG_VMA_LOCK,
+  fault_flag_allow_retry_first,
+  liveVma,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_RETRY_VMA,
+  type VmFault,
+  type VmFaultBits,
+} from './vm_fault.ts';
 
 /** Drops the lock of this attempt. At most once; nothing of the area may be used afterwards. @locks in: the fault lock. out: nothing */
 export function release_fault_lock(cpu: Cpu, vmf: VmFault): void {
@@ -23,6 +38,51 @@ export function release_fault_lock(cpu: Cpu, vmf: VmFault): void {
   vmf.vma = NO_VMA;
   if ((vmf.flags & FAULT_FLAG_VMA_LOCK) !== 0) vma_end_read(cpu, vma);
   else mmap_read_unlock(cpu, mm);
+}
+
+/** May this attempt drop its lock to be polite, as far as its flags say? */
+export const mayDropFaultLock = (vmf: VmFault): boolean =>
+  fault_flag_allow_retry_first(vmf.flags) && (vmf.flags & FAULT_FLAG_RETRY_NOWAIT) === 0;
+
+/**
+ * Before a wait for a page of a file: drops the fault lock if this is a first attempt and the policy does not hold it. The file is kept by a
+ * reference (vmf.fpin) then, the area by nothing. Again after it has dropped the lock it does nothing.
+ * @locks in: the fault lock, or nothing when vmf.fpin is set. out: nothing when it returns true. @returns whether the lock is gone
+ */
+export function maybe_unlock_mmap_for_io(cpu: Cpu, vmf: VmFault): boolean {
+  if (vmf.fpin !== NO_MAPPING) return true;
+  if (cpu.policy.fileWait === 'hold' || !mayDropFaultLock(vmf)) return false;
+  dropKeepingFile(cpu, vmf);
+  return true;
+}
+
+/** Drops the fault lock and keeps the file. @locks in: the fault lock. out: nothing; vmf.fpin is set */
+export function dropKeepingFile(cpu: Cpu, vmf: VmFault): void {
+  const file = vm_file(cpu.memory, liveVma(vmf));
+  get_file(cpu, file);
+  count_vm_event(cpu, LOCK_DROPPED_FOR_IO);
+  trace(cpu, TRACE_LOCK_DROPPED, vmf.vpn, vmf.flags);
+  release_fault_lock(cpu, vmf);
+  vmf.fpin = file;
+  at(cpu, AFTER_LOCK_DROP_FOR_IO);
+}
+
+/** Gives back the file reference of an attempt that dropped its lock. @locks none. Never sleeps */
+export function putFpin(cpu: Cpu, vmf: VmFault): void {
+  if (vmf.fpin === NO_MAPPING) return;
+  fput(cpu, vmf.fpin);
+  vmf.fpin = NO_MAPPING;
+}
+
+/** RETRY after a wait for a page, with the lock that the policy names for the next attempt. @param wait the policy's answer for this kind of page */
+export function retryAfterWait(vmf: VmFault, wait: OnWait): VmFaultBits {
+  return wait === 'retry-vma' && (vmf.flags & FAULT_FLAG_VMA_LOCK) !== 0 ? VM_FAULT_RETRY | VM_FAULT_RETRY_VMA : VM_FAULT_RETRY;
+}
+
+/** RETRY where neither lock is needed and no proposal names one: see FaultPolicy.otherRetries. */
+export function otherRetry(cpu: Cpu, vmf: VmFault): VmFaultBits {
+  const underVma = cpu.policy.otherRetries === 'vma' && (vmf.flags & FAULT_FLAG_VMA_LOCK) !== 0;
+  return underVma ? VM_FAULT_RETRY | VM_FAULT_RETRY_VMA : VM_FAULT_RETRY;
 }
 
 /** I09, I14: the attempt holds exactly the lock that its flags name. */

@@ -1,12 +1,12 @@
 /**
  * What goes into a fault attempt, what comes out, and which combinations are legal.
  * @kernel include/linux/mm_types.h (FAULT_FLAG_*, VM_FAULT_*), include/linux/mm.h struct vm_fault, fault_flag_allow_retry_first()
- * @fidelity faithful for the values
+ * @fidelity faithful for the values; RETRY_VMA, which is a proposal, has a bit that mainline does not use, so that no other value moves
  * Next: fault/do_user_addr_fault.ts
  */
 import { invariant } from '../base/assert.ts';
-import type { Pfn, Pte, TableId, VmaId, Vpn } from '../base/brand.ts';
-import { NO_TABLE, NO_VMA } from '../base/brand.ts';
+import type { MappingId, Pfn, Pte, TableId, VmaId, Vpn } from '../base/brand.ts';
+import { NO_MAPPING, NO_TABLE, NO_VMA } from '../base/brand.ts';
 import { NO_FOLIO } from '../mm/folio.ts';
 import { PTE_NONE } from '../mm/pte.ts';
 
@@ -28,6 +28,11 @@ export const FAULT_FLAG_DEFAULT: number = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KI
 export const VM_FAULT_OOM = 0x000001;
 export const VM_FAULT_SIGBUS = 0x000002;
 export const VM_FAULT_MAJOR = 0x000004;
+/**
+ * With RETRY: the next attempt may run under the VMA lock. The proposal gave it 0x800 and moved the values behind; here it has the bit that WRITE had
+ * until 6.2.
+ */
+export const VM_FAULT_RETRY_VMA = 0x000008;
 export const VM_FAULT_HWPOISON = 0x000010;
 export const VM_FAULT_HWPOISON_LARGE = 0x000020;
 export const VM_FAULT_SIGSEGV = 0x000040;
@@ -67,6 +72,8 @@ export class VmFault {
   page: Pfn = NO_FOLIO;
   /** Frame for a private copy, or NO_FOLIO. */
   cow_page: Pfn = NO_FOLIO;
+  /** The file that the attempt keeps a reference to since it dropped its lock for I/O, or NO_MAPPING. @kernel fpin */
+  fpin: MappingId = NO_MAPPING;
 
   constructor(vma: VmaId, vpn: Vpn, flags: number, pgoff: number) {
     this.vma = vma;
@@ -96,6 +103,12 @@ export function checkFaultResult(flags: number, result: VmFaultBits): void {
   const dropped = has(VM_FAULT_RETRY) || has(VM_FAULT_COMPLETED);
   invariant(!(has(VM_FAULT_RETRY) && has(VM_FAULT_COMPLETED)), 'I13', 'RETRY and COMPLETED together');
   invariant(!(dropped && has(VM_FAULT_ERROR)), 'I13', 'RETRY or COMPLETED together with an error');
+  invariant(!has(VM_FAULT_RETRY_VMA) || has(VM_FAULT_RETRY), 'I13', 'RETRY_VMA without RETRY');
+  invariant(
+    !has(VM_FAULT_RETRY_VMA) || (flags & FAULT_FLAG_VMA_LOCK) !== 0,
+    'I13',
+    'RETRY_VMA from an attempt that was not under the VMA lock',
+  );
   invariant(!dropped || (flags & FAULT_FLAG_ALLOW_RETRY) !== 0, 'I13', 'RETRY or COMPLETED although ALLOW_RETRY was clear');
   invariant(!has(VM_FAULT_COMPLETED) || (flags & FAULT_FLAG_TRIED) === 0, 'I13', 'COMPLETED on a later attempt');
   invariant(!has(VM_FAULT_FALLBACK) && !has(VM_FAULT_NEEDDSYNC), 'I13', 'an internal result bit left the fault handler');

@@ -2,7 +2,8 @@
  * I27, Q08, Q10, Q11: at rest the event counters agree with each other, exactly (modulo 2^32).
  *
  *   entries (user + kernel) + GUP attempts = finished + errors + refused before a handler + ended by a signal + GUP retries
- *   user entries                           = vma_lock abort (but madvise's) + success + retry, with per-VMA locks; all three 0 without
+ *   user entries + retries under the VMA lock
+ *                                          = vma_lock abort (of faults at their entry) + success + retry, with per-VMA locks; all 0 without
  *   pgfault                                = finished + errors, and in the old accounting + retries
  *   maj_flt + min_flt                      = finished
  *   pgalloc - pgfree                       = frames in use
@@ -53,9 +54,10 @@ function taskFaults(state: SweepState): number {
 }
 
 function sweepVmaLock(state: SweepState, counted: Counted): void {
-  const answered = counted.vma_lock_abort - counted.vma_lock_abort_madvise + counted.vma_lock_success + counted.vma_lock_retry;
-  const attempts = state.cpu.policy.vmaLock === 'none' ? 0 : counted.faults_user;
-  compare(state, 'Q08', 'vma_lock abort (of faults) + success + retry', answered, 'attempts', attempts);
+  const others = counted.vma_lock_abort_madvise + counted.vma_lock_abort_reacquire + counted.vma_lock_abort_uffd;
+  const answered = counted.vma_lock_abort - others + counted.vma_lock_success + counted.vma_lock_retry;
+  const attempts = state.cpu.policy.vmaLock === 'none' ? 0 : counted.faults_user + counted.faults_retried_vma;
+  compare(state, 'Q08', 'vma_lock abort (of entries) + success + retry', answered, 'attempts', attempts);
 }
 
 function sweepMmapLock(state: SweepState, counted: Counted): void {

@@ -26,6 +26,8 @@ import { atomic_read, atomic_set } from '../memory/atomic.ts';
 import { WAIT_IO } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { schedule, set_current_state, TASK_UNINTERRUPTIBLE, wake_up_process } from '../sched/task.ts';
+import { TRACE_BLOCK_BIO_QUEUE } from '../trace/events.ts';
+import { trace } from '../trace/trace_ring.ts';
 import { transfer } from './device_contents.ts';
 import {
   CONTENTS_BLANK,
@@ -62,6 +64,7 @@ import {
   requestOp,
   requestState,
   requestSubmitUs,
+  SERVED_WHEN_IDLE,
   setDeviceField,
   setRequestError,
   setRequestNext,
@@ -76,8 +79,8 @@ export interface DeviceSetup {
   readonly queueDepth: number;
   /** CONTENTS_BLANK or CONTENTS_FILES. */
   readonly contents: number;
-  /** The CPU that serves the device; without one every submitter serves its own request at once. */
-  readonly server?: CpuId;
+  /** The CPU that serves the device; without one every submitter serves its own request at once; 'idle': serveQueued() does, when somebody would sleep. */
+  readonly server?: CpuId | 'idle';
 }
 
 const NUMBER_MAX = 0x7fffffff;
@@ -109,7 +112,8 @@ export function setupDevice(m: SharedMemory, device: DeviceId, setup: DeviceSetu
   }
   setDeviceField(m, device, D_QUEUE_DEPTH, setup.queueDepth);
   setDeviceField(m, device, D_CONTENTS, setup.contents);
-  setDeviceField(m, device, D_SERVER, setup.server === undefined ? 0 : setup.server + 1);
+  const server = setup.server === 'idle' ? SERVED_WHEN_IDLE : setup.server === undefined ? 0 : setup.server + 1;
+  setDeviceField(m, device, D_SERVER, server);
 }
 
 /**
@@ -219,6 +223,16 @@ export function completeRequest(cpu: Cpu, device: DeviceId, request: RequestId):
   putBack(cpu, device, request);
 }
 
+/** Serves everything that is queued, on this CPU: for a device that is served when somebody is idle. Never sleeps. @returns whether there was anything */
+export function serveQueued(cpu: Cpu, device: DeviceId): boolean {
+  let served = false;
+  for (let request = claimRequest(cpu, device); request !== NO_REQUEST; request = claimRequest(cpu, device)) {
+    completeRequest(cpu, device, request);
+    served = true;
+  }
+  return served;
+}
+
 /** Lets the device fall silent, or speak again: what is queued or in service stays there. For tests of what happens to those who wait. */
 export function setDeviceSilent(cpu: Cpu, device: DeviceId, silent: boolean): void {
   atomic_set(cpu, deviceWord(cpu.memory, device, D_SILENT), silent ? 1 : 0); // Pairs with: isDeviceSilent().
@@ -245,6 +259,7 @@ function startLocked(cpu: Cpu, device: DeviceId, request: RequestId, wanted: IoR
   fillRequest(m, device, request, wanted, cpu.id, nowUs(cpu));
   setRequestNumber(m, device, request, number);
   countSubmitted(m, device);
+  trace(cpu, TRACE_BLOCK_BIO_QUEUE, wanted.op, wanted.extent, wanted.pages.length);
   if (deviceField(m, device, D_SERVER) === 0) activateLocked(cpu, device, request);
   else enqueueLocked(m, device, request);
 }
@@ -269,7 +284,7 @@ function activateLocked(cpu: Cpu, device: DeviceId, request: RequestId): void {
 function handOver(cpu: Cpu, device: DeviceId, request: RequestId): void {
   const server = deviceField(cpu.memory, device, D_SERVER);
   if (server === 0) completeRequest(cpu, device, request);
-  else wake_up_process(cpu, (server - 1) as CpuId);
+  else if (server !== SERVED_WHEN_IDLE) wake_up_process(cpu, (server - 1) as CpuId);
 }
 
 /** The request is free again, and somebody may wait for one. */

@@ -59,8 +59,10 @@ export const D_NUMBER = 6;
 export const D_ACTIVE = 7;
 /** Requests served at the same time. */
 export const D_QUEUE_DEPTH = 8;
-/** The CPU that serves the device, plus one; 0 when every submitter serves its own request at once. */
+/** The CPU that serves the device, plus one; 0 when every submitter serves its own request at once; SERVED_WHEN_IDLE. */
 export const D_SERVER = 9;
+/** Requests stay queued until somebody calls serveQueued(): a CPU that would sleep otherwise, on a machine that is one thread. */
+export const SERVED_WHEN_IDLE = -1;
 /** Non-zero: the device neither claims nor completes anything any more. Atomic. */
 export const D_SILENT = 10;
 /** CONTENTS_*. */

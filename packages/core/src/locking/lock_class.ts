@@ -27,6 +27,7 @@ const spin = (name: string, rank: number, meaning: string): LockClassSpec => ({ 
 
 export const LOCK_CLASSES: readonly LockClassSpec[] = [
   spec('user', 0, 'a lock of the program that uses this library', true),
+  spec('i_rwsem', 5, 'one file: those who write it or change its size, against each other'),
   spec('mmap_lock', 10, 'one address space: its areas and their tree', true),
   spec('vma', 11, 'one area: the read side pins it for a fault', true),
   spec('invalidate_lock', 20, 'one file: page cache against truncation'),
@@ -51,6 +52,7 @@ assert(LOCK_CLASSES.length <= LOCK_CLASSES_MAX, 'lock_class: more classes than t
 const find = (name: string): LockClass => LOCK_CLASSES.findIndex((entry) => entry.name === name);
 
 export const LOCK_USER: LockClass = find('user');
+export const LOCK_I_RWSEM: LockClass = find('i_rwsem');
 export const LOCK_MMAP: LockClass = find('mmap_lock');
 export const LOCK_VMA: LockClass = find('vma');
 export const LOCK_INVALIDATE: LockClass = find('invalidate_lock');

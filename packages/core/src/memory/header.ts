@@ -21,7 +21,9 @@ export const H_LEFT = 34 as Word;
 export const H_RCU_GP_SEQ = 48 as Word;
 /** First of 64 words for machine-wide state of later layers (frame allocator, counters, ...). */
 export const H_ZONE = 64 as Word;
-/** First of 64 words for counters that are not per CPU. */
-export const H_GLOBAL = 128 as Word;
+/** First of 64 words for the state of the page cache and of writeback that belongs to the whole machine (mm/vmstat.ts, mm/vm_sysctl.ts). */
+export const H_VM = 128 as Word;
+/** First of 64 words for the lists of pages that reclaim walks (mm/lru.ts). */
+export const H_LRU = 192 as Word;
 
 export const FROZEN_FROM_OUTSIDE = -1;

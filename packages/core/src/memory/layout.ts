@@ -10,14 +10,14 @@ import { PERCPU_WORDS } from './percpu.ts';
 import { LINE_WORDS } from './shared_words.ts';
 
 /** Changes whenever a region or a record changes shape; memories of different versions refuse to mix. */
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 export const LAYOUT_MAGIC = 0x6661756c;
 
 /** Words per record of each region. Record modules assert that their fields fit. */
 export const RECORD_WORDS = {
   header: 256,
   caches: 32,
-  percpu: 768,
+  percpu: 832,
   tlb: 512,
   traceEntry: 8,
   mm: 128,
@@ -31,6 +31,9 @@ export const RECORD_WORDS = {
   avc: 16,
   mapping: 64,
   xaNode: 80,
+  swapInfo: 64,
+  swapSlot: 2,
+  userfaultfd: 64,
   device: 64,
   request: 64,
   block: 4,
@@ -67,6 +70,9 @@ export type RegionName =
   | 'avcs'
   | 'mappings'
   | 'xaNodes'
+  | 'swapInfos'
+  | 'swapSlots'
+  | 'userfaultfds'
   | 'devices'
   | 'requests'
   | 'blocks'
@@ -95,7 +101,7 @@ export const blockEntries = (size: MachineSize): number => size.deviceBlocks * 2
 export function layoutOf(size: MachineSize): Layout {
   const nodes = nodesFor(size);
   const slots = withNone(size.mms) + withNone(size.vmas) + withNone(nodes) + withNone(size.tables) + withNone(size.anonVmas);
-  const moreSlots = withNone(size.avcs) + withNone(size.mappings) + withNone(size.xaNodes);
+  const moreSlots = withNone(size.avcs) + withNone(size.mappings) + withNone(size.xaNodes) + withNone(size.userfaultfds);
   const record = RECORD_WORDS;
   const wanted: readonly (readonly [RegionName, number])[] = [
     ['header', record.header],
@@ -115,6 +121,9 @@ export function layoutOf(size: MachineSize): Layout {
     ['avcs', withNone(size.avcs) * record.avc],
     ['mappings', withNone(size.mappings) * record.mapping],
     ['xaNodes', withNone(size.xaNodes) * record.xaNode],
+    ['swapInfos', size.swaps * record.swapInfo],
+    ['swapSlots', size.swaps * size.swapSlots * record.swapSlot],
+    ['userfaultfds', withNone(size.userfaultfds) * record.userfaultfd],
     ['devices', size.devices * record.device],
     ['requests', size.devices * size.deviceRequests * record.request],
     ['blocks', size.devices * blockEntries(size) * record.block],

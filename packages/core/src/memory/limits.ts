@@ -22,6 +22,12 @@ export interface MachineSize {
   readonly mappings: number;
   /** Nodes of the page-cache trees, 64 slots each. */
   readonly xaNodes: number;
+  /** Areas that pages can be swapped out to. */
+  readonly swaps: number;
+  /** Slots of each swap area; slot 0 is its header and holds no page. */
+  readonly swapSlots: number;
+  /** userfaultfd contexts that can exist at once. */
+  readonly userfaultfds: number;
   /** Block devices. */
   readonly devices: number;
   /** Requests that each device can have outstanding. */
@@ -47,6 +53,9 @@ export const DEFAULT_SIZE: MachineSize = {
   avcs: 65536,
   mappings: 64,
   xaNodes: 1024,
+  swaps: 2,
+  swapSlots: 16384,
+  userfaultfds: 16,
   devices: 2,
   deviceRequests: 128,
   deviceBlocks: 4096,
@@ -65,6 +74,9 @@ export const LOCKS_ONLY_SIZE: MachineSize = {
   avcs: 0,
   mappings: 0,
   xaNodes: 0,
+  swaps: 0,
+  swapSlots: 0,
+  userfaultfds: 0,
   devices: 0,
   deviceRequests: 0,
   deviceBlocks: 0,
@@ -82,6 +94,9 @@ const LARGEST: MachineSize = {
   avcs: 1 << 21,
   mappings: 65536,
   xaNodes: 1 << 18,
+  swaps: 8,
+  swapSlots: 1 << 20,
+  userfaultfds: 1024,
   devices: 16,
   deviceRequests: 4096,
   deviceBlocks: 1 << 20,

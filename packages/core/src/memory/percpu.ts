@@ -7,8 +7,8 @@
  */
 import type { CpuId, Word } from '../base/brand.ts';
 
-/** 2 KiB. Lines written by their own CPU and lines written by others are kept apart. */
-export const PERCPU_WORDS = 768;
+/** 3.25 KiB. Lines written by their own CPU and lines written by others are kept apart. */
+export const PERCPU_WORDS = 832;
 
 // --- line 0: published by the CPU, read by the watchdog -----------------------------------------------------------------------
 /** Counts finished operations; the watchdog looks for movement here. */
@@ -71,6 +71,14 @@ export const PC_COUNTERS = 176;
 export const COUNTERS_MAX = 256;
 export const PC_LOCK_STAT = 432;
 export const LOCK_STAT_WORDS = 336;
+// --- line 48: what this task asked a userfaultfd for; the handler's thread reads and writes it too --------------------------------------
+export const PC_USERFAULT = 768;
+export const USERFAULT_WORDS = 16;
+// --- lines 49-50: pages on their way to the lists of reclaim ----------------------------------------------------------------------------
+export const PC_LRU_BATCH = 784;
+export const LRU_BATCH_WORDS = 32;
+// --- line 51: small per-task state: pages dirtied since the last look at the dirty limits ---------------------------------------------
+export const PC_NR_DIRTIED = 816;
 
 export const RUN_OFFLINE = 0;
 export const RUN_RUNNING = 1;
@@ -92,6 +100,12 @@ export const WAIT_USERFAULT = 10;
 export const WAIT_ORDER = 11;
 export const WAIT_BARRIER = 12;
 export const WAIT_TLB = 13;
+export const WAIT_DIRTY = 14;
+export const WAIT_FENCE = 15;
+export const WAIT_SWAPIN = 16;
+export const WAIT_UFFD_READ = 17;
+export const WAIT_PUNCH = 18;
+export const WAIT_FILE_PINS = 19;
 export const WAIT_NAMES: readonly string[] = [
   'nothing',
   'rwsem (read)',
@@ -107,6 +121,12 @@ export const WAIT_NAMES: readonly string[] = [
   'an earlier operation of the trace',
   'barrier',
   'TLB shootdown',
+  'dirty throttling',
+  'GPU fence',
+  'a swap entry that another fault reads in',
+  'a userfault event',
+  'the end of a hole punch',
+  'faults that keep a file',
 ];
 
 /** First word of a CPU's block, given the base of the percpu region. */

@@ -35,6 +35,9 @@ export class SharedMemory {
   readonly avcs: SharedWords;
   readonly mappings: SharedWords;
   readonly xaNodes: SharedWords;
+  readonly swapInfos: SharedWords;
+  readonly swapSlots: SharedWords;
+  readonly userfaultfds: SharedWords;
   readonly tlb: SharedWords;
   readonly trace: SharedWords;
   readonly user: SharedWords;
@@ -53,6 +56,9 @@ export class SharedMemory {
   readonly avcsAt: number;
   readonly mappingsAt: number;
   readonly xaNodesAt: number;
+  readonly swapInfosAt: number;
+  readonly swapSlotsAt: number;
+  readonly userfaultfdsAt: number;
   readonly tlbAt: number;
   readonly traceAt: number;
   readonly devicesAt: number;
@@ -87,6 +93,9 @@ export class SharedMemory {
     this.avcs = view('avcs');
     this.mappings = view('mappings');
     this.xaNodes = view('xaNodes');
+    this.swapInfos = view('swapInfos');
+    this.swapSlots = view('swapSlots');
+    this.userfaultfds = view('userfaultfds');
     this.tlb = view('tlb');
     this.trace = view('trace');
     this.user = view('user');
@@ -104,6 +113,9 @@ export class SharedMemory {
     this.avcsAt = at('avcs');
     this.mappingsAt = at('mappings');
     this.xaNodesAt = at('xaNodes');
+    this.swapInfosAt = at('swapInfos');
+    this.swapSlotsAt = at('swapSlots');
+    this.userfaultfdsAt = at('userfaultfds');
     this.tlbAt = at('tlb');
     this.traceAt = at('trace');
     this.devicesAt = at('devices');

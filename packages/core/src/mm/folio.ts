@@ -6,9 +6,19 @@
  * Next: mm/page_alloc.ts
  */
 import { assert, invariant } from '../base/assert.ts';
-import type { AnonVmaId, MappingId, Pfn, Word } from '../base/brand.ts';
+import type { AnonVmaId, MappingId, Pfn, SwpEntry, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { atomic_fetch_add, atomic_fetch_and, atomic_fetch_or, atomic_read, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
+import {
+  atomic_cmpxchg,
+  atomic_fetch_add,
+  atomic_fetch_and,
+  atomic_fetch_or,
+  atomic_inc_not_zero_limited,
+  atomic_read,
+  atomic_set,
+  READ_ONCE,
+  WRITE_ONCE,
+} from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 
@@ -43,6 +53,12 @@ export const PG_swapbacked = 0x1000;
 export const PG_anon_exclusive = 0x2000;
 export const PG_lru = 0x4000;
 export const PG_mlocked = 0x8000;
+/** Write it and free it as soon as it is written. @kernel PG_reclaim (the bit of PG_readahead; ours is its own) */
+export const PG_reclaim = 0x10000;
+/** The memory is broken. */
+export const PG_hwpoison = 0x20000;
+/** Isolated from the lists of reclaim by somebody who holds a reference. */
+export const PG_isolated = 0x40000;
 
 /** The frame that every first read of anonymous memory maps: always zero, never freed, not counted. */
 export const ZERO_PFN: Pfn = 0 as Pfn;
@@ -79,6 +95,16 @@ export const setLruNext = (m: SharedMemory, pfn: Pfn, next: Pfn): void => {
   m.folios[at(pfn, LRU_NEXT)] = next;
 };
 
+export const lruPrev = (m: SharedMemory, pfn: Pfn): Pfn => m.folios[at(pfn, LRU_PREV)] as Pfn;
+export const setLruPrev = (m: SharedMemory, pfn: Pfn, prev: Pfn): void => {
+  m.folios[at(pfn, LRU_PREV)] = prev;
+};
+/** The swap entry of a folio in the swap cache (PG_swapcache). @locks folio, and the swap area's to change it. @kernel folio->swap */
+export const folioSwapEntry = (m: SharedMemory, pfn: Pfn): SwpEntry => m.folios[at(pfn, PRIVATE)] as SwpEntry;
+export const setFolioSwapEntry = (m: SharedMemory, pfn: Pfn, entry: SwpEntry): void => {
+  m.folios[at(pfn, PRIVATE)] = entry;
+};
+
 // The mapping word: 0 none, odd = anon_vma (as in the kernel), even = address_space.
 const MAPPING_ANON = 1;
 export const folioMapping = (cpu: Cpu, pfn: Pfn): number => READ_ONCE(cpu, word(cpu.memory, pfn, MAPPING));
@@ -101,6 +127,30 @@ export const folio_ref_count = (cpu: Cpu, pfn: Pfn): number => atomic_read(cpu, 
 export function folio_get(cpu: Cpu, pfn: Pfn): void {
   const before = atomic_fetch_add(cpu, word(cpu.memory, pfn, REFCOUNT), 1); // Alone: the caller's reference keeps it above zero.
   invariant(before > 0, 'I17', 'folio_get: the folio had no reference left');
+}
+
+const REFCOUNT_MAX = 0x7fffffff;
+
+/**
+ * A reference on a folio that may be on its way out, as a lockless lookup finds it. Afterwards the caller must look whether the folio is still
+ * where it was found: the frame may have been freed and be somebody else's. @returns whether there is one. @kernel folio_try_get()
+ */
+export function folio_try_get(cpu: Cpu, pfn: Pfn): boolean {
+  // Acquire. Pairs with: folio_put() of the last owner, folio_ref_freeze().
+  return atomic_inc_not_zero_limited(cpu, word(cpu.memory, pfn, REFCOUNT), REFCOUNT_MAX) !== 0;
+}
+
+/**
+ * Takes all references away at once if there are exactly so many: nobody can get a new one until folio_ref_unfreeze() or the folio is freed.
+ * @returns false, with nothing changed, when somebody else has one. @kernel folio_ref_freeze()
+ */
+export function folio_ref_freeze(cpu: Cpu, pfn: Pfn, count: number): boolean {
+  return atomic_cmpxchg(cpu, word(cpu.memory, pfn, REFCOUNT), count, 0) === count; // Full. Pairs with: folio_try_get().
+}
+
+/** Ends a freeze. @kernel folio_ref_unfreeze() */
+export function folio_ref_unfreeze(cpu: Cpu, pfn: Pfn, count: number): void {
+  atomic_set(cpu, word(cpu.memory, pfn, REFCOUNT), count); // Release. Pairs with: folio_try_get().
 }
 
 /** What a pin adds to the reference count, so that pins can be told from other references. @kernel GUP_PIN_COUNTING_BIAS */

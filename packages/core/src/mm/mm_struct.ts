@@ -47,6 +47,8 @@ const ANON_RSS = 52;
 const FILE_RSS = 53;
 const PGTABLES = 54;
 const TLB_FLUSH_PENDING = 55;
+const SWAP_ENTS = 56;
+const SHMEM_RSS = 57;
 // Line 4: CPUs that run on it, one bit each.
 const CPUMASK = 64;
 export const CPUMASK_WORDS = 16;
@@ -111,6 +113,9 @@ export const vmaWriterWaitWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt +
 export const pageTableLockWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, PAGE_TABLE_LOCK)) as Word;
 export const anonRssWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, ANON_RSS)) as Word;
 export const fileRssWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, FILE_RSS)) as Word;
+/** Entries of the page tables that lead to swap areas. @kernel MM_SWAPENTS */
+export const swapEntsWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, SWAP_ENTS)) as Word;
+export const shmemRssWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, SHMEM_RSS)) as Word;
 export const mmUsersWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, MM_USERS)) as Word;
 export const mmCountWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, MM_COUNT)) as Word;
 export const mmFlagsWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, FLAGS)) as Word;

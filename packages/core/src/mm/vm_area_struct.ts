@@ -6,7 +6,7 @@
  * Next: mm/vma_lock.ts
  */
 import { assert } from '../base/assert.ts';
-import type { AnonVmaId, AvcId, MappingId, MmId, VmaId, Vpn, Word } from '../base/brand.ts';
+import type { AnonVmaId, AvcId, MappingId, MmId, UffdId, VmaId, Vpn, Word } from '../base/brand.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 
@@ -22,6 +22,9 @@ const VM_MM = 6;
 const ANON_VMA = 7;
 const VM_FILE = 8;
 const DETACHED = 9;
+const USERFAULTFD_CTX = 10;
+const SWAP_READAHEAD_INFO = 11;
+const VM_PRIVATE_DATA = 12;
 // Line 1: the links.
 const AVC_HEAD = 16;
 const AVC_TAIL = 17;
@@ -50,6 +53,9 @@ export const VMA_FIELDS: readonly FieldSpec[] = [
   { name: 'anon_vma', word: ANON_VMA, access: 'marked', guard: 'mmap read + page_table_lock, or mmap write + vma write' },
   { name: 'vm_file', word: VM_FILE, access: 'plain', guard: 'before attach' },
   { name: 'detached', word: DETACHED, access: 'marked', guard: 'mmap write + vma write' },
+  { name: 'vm_userfaultfd_ctx', word: USERFAULTFD_CTX, access: 'plain', guard: 'mmap write + vma write' },
+  { name: 'swap_readahead_info', word: SWAP_READAHEAD_INFO, access: 'marked', guard: 'none: a hint' },
+  { name: 'vm_private_data', word: VM_PRIVATE_DATA, access: 'plain', guard: 'before attach' },
   { name: 'anon_vma_chain', word: AVC_HEAD, access: 'plain', guard: 'mmap_lock + anon_vma lock' },
   { name: 'anon_vma_chain tail', word: AVC_TAIL, access: 'plain', guard: 'mmap_lock + anon_vma lock' },
   { name: 'shared.next', word: SHARED_NEXT, access: 'plain', guard: 'i_mmap lock' },
@@ -75,6 +81,9 @@ export const vm_pgoff = (m: SharedMemory, vma: VmaId): number => m.vmas[at(vma, 
 export const vm_mm = (m: SharedMemory, vma: VmaId): MmId => m.vmas[at(vma, VM_MM)] as MmId;
 export const vma_anon_vma = (m: SharedMemory, vma: VmaId): AnonVmaId => m.vmas[at(vma, ANON_VMA)] as AnonVmaId;
 export const vm_file = (m: SharedMemory, vma: VmaId): MappingId => m.vmas[at(vma, VM_FILE)] as MappingId;
+/** The userfaultfd context that the area is registered with, or NO_UFFD. */
+export const vm_userfaultfd_ctx = (m: SharedMemory, vma: VmaId): UffdId => m.vmas[at(vma, USERFAULTFD_CTX)] as UffdId;
+export const vm_private_data = (m: SharedMemory, vma: VmaId): number => m.vmas[at(vma, VM_PRIVATE_DATA)] as number;
 export const vma_detached = (m: SharedMemory, vma: VmaId): boolean => m.vmas[at(vma, DETACHED)] !== 0;
 export const vma_avc_head = (m: SharedMemory, vma: VmaId): AvcId => m.vmas[at(vma, AVC_HEAD)] as AvcId;
 export const vma_avc_tail = (m: SharedMemory, vma: VmaId): AvcId => m.vmas[at(vma, AVC_TAIL)] as AvcId;
@@ -104,6 +113,13 @@ export function set_vm_mm(m: SharedMemory, vma: VmaId, mm: MmId): void {
 export function set_vm_file(m: SharedMemory, vma: VmaId, file: MappingId): void {
   m.vmas[at(vma, VM_FILE)] = file;
 }
+/** @locks in: mmap write and vma write, or not attached yet */
+export function set_vm_userfaultfd_ctx(m: SharedMemory, vma: VmaId, ctx: UffdId): void {
+  m.vmas[at(vma, USERFAULTFD_CTX)] = ctx;
+}
+export function set_vm_private_data(m: SharedMemory, vma: VmaId, data: number): void {
+  m.vmas[at(vma, VM_PRIVATE_DATA)] = data;
+}
 export function set_vma_anon_vma(m: SharedMemory, vma: VmaId, anonVma: AnonVmaId): void {
   m.vmas[at(vma, ANON_VMA)] = anonVma;
 }
@@ -132,6 +148,7 @@ export const vmMmWord = (m: SharedMemory, vma: VmaId): Word => (m.vmasAt + at(vm
 export const vmLockWord = (m: SharedMemory, vma: VmaId): Word => (m.vmasAt + at(vma, VM_LOCK)) as Word;
 export const vmDetachedWord = (m: SharedMemory, vma: VmaId): Word => (m.vmasAt + at(vma, DETACHED)) as Word;
 export const vmaAnonVmaWord = (m: SharedMemory, vma: VmaId): Word => (m.vmasAt + at(vma, ANON_VMA)) as Word;
+export const swapReadaheadInfoWord = (m: SharedMemory, vma: VmaId): Word => (m.vmasAt + at(vma, SWAP_READAHEAD_INFO)) as Word;
 export const vmaRcuHead = (m: SharedMemory, vma: VmaId): Word => (m.vmasAt + at(vma, RCU_HEAD)) as Word;
 
 /** Clears everything but the lock words, which a late reader may still be looking at. */

@@ -30,6 +30,8 @@ export const VM_NORESERVE = 0x200000;
 export const VM_WIPEONFORK = 0x2000000;
 export const VM_DONTDUMP = 0x4000000;
 export const VM_MIXEDMAP = 0x10000000;
+/** userfaultfd reports pages that are in the page cache but not mapped. @kernel VM_UFFD_MINOR, bit 38 there; a free bit here */
+export const VM_UFFD_MINOR = 0x800000;
 export const VM_HUGEPAGE = 0x20000000;
 export const VM_NOHUGEPAGE = 0x40000000;
 
@@ -37,6 +39,8 @@ export const VM_ACCESS_FLAGS: number = VM_READ | VM_WRITE | VM_EXEC;
 /** Areas with one of these never merge. */
 export const VM_SPECIAL: number = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP;
 export const VM_LOCKED_MASK: number = VM_LOCKED | VM_LOCKONFAULT;
+/** @kernel __VM_UFFD_FLAGS */
+export const VM_UFFD_FLAGS: number = VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR;
 
 /** Protection bits of mmap and mprotect as area flags. PROT_* and VM_* have the same values for the three. */
 export function calc_vm_prot_bits(prot: number): number {

@@ -34,6 +34,8 @@ import {
   clearVma,
   set_vm_file,
   set_vm_mm,
+  set_vm_private_data,
+  set_vm_userfaultfd_ctx,
   set_vma_anon_vma,
   set_vma_avc_list,
   vm_end,
@@ -42,7 +44,9 @@ import {
   vm_flags_reset,
   vm_mm,
   vm_pgoff,
+  vm_private_data,
   vm_start,
+  vm_userfaultfd_ctx,
   vma_anon_vma,
   vma_set_range,
   vmaRcuHead,
@@ -73,6 +77,8 @@ export function vm_area_dup(cpu: Cpu, mm: MmId, original: VmaId): VmaId {
   vma_set_range(m, vma, vm_start(m, original), vm_end(m, original), vm_pgoff(m, original));
   vm_flags_reset(m, vma, vm_flags(m, original));
   set_vm_file(m, vma, vm_file(m, original));
+  set_vm_userfaultfd_ctx(m, vma, vm_userfaultfd_ctx(m, original));
+  set_vm_private_data(m, vma, vm_private_data(m, original));
   set_vma_anon_vma(m, vma, vma_anon_vma(m, original));
   set_vma_avc_list(m, vma, NO_AVC, NO_AVC);
   return vma;

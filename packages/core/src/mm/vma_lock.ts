@@ -23,6 +23,7 @@ import { mmap_assert_write_locked, mmLockSeqHint } from './mmap_lock.ts';
 import {
   set_vma_detached,
   vm_end,
+  vm_flags,
   vm_mm,
   vm_start,
   vma_anon_vma,
@@ -30,6 +31,7 @@ import {
   vmLockSeqWord,
   vmRefcntWord,
 } from './vm_area_struct.ts';
+import { VM_UFFD_FLAGS } from './vm_flags.ts';
 import { mayWaitForReaders, noReaderHolds } from './vma_lock_checks.ts';
 import { refcountEndRead, refcountMarkAttached, refcountMarkDetached, refcountStartRead, refcountStartWrite } from './vma_lock_refcount.ts';
 import { rwsemEndRead, rwsemStartRead, rwsemStartWrite } from './vma_lock_rwsem.ts';
@@ -109,8 +111,10 @@ export function lock_vma_under_rcu(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
  * What the first version could not do under this lock. Tested with the lock held: before it, the area could still lose its anon_vma.
  */
 function policyAllows(cpu: Cpu, vma: VmaId): boolean {
-  if (cpu.policy.vmaLockFor === 'anonymous' && !vma_is_anonymous(cpu.memory, vma)) return false;
-  return cpu.policy.anonVmaUnderVmaLock || vma_anon_vma(cpu.memory, vma) !== NO_ANON_VMA;
+  const { policy, memory } = cpu;
+  if (!policy.vmaLockUserfault && (vm_flags(memory, vma) & VM_UFFD_FLAGS) !== 0) return false;
+  if (!vma_is_anonymous(memory, vma)) return policy.vmaLockFile !== 'no';
+  return policy.anonVmaUnderVmaLock || vma_anon_vma(memory, vma) !== NO_ANON_VMA;
 }
 
 function aborted(cpu: Cpu, vpn: Vpn): VmaId {

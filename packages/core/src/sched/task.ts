@@ -18,6 +18,8 @@ import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_and, atomic_fetch_or, atomic_read, atomic_set, atomic_xchg } from '../memory/atomic.ts';
 import { beginWait, endWait, PARK_MS_MAX, park, unpark } from '../memory/park.ts';
 import { PC_SIGPENDING, PC_TASK_STATE, percpuBase } from '../memory/percpu.ts';
+import { TRACE_SLEEP } from '../trace/events.ts';
+import { trace } from '../trace/trace_ring.ts';
 import { rcu_idle_enter, rcu_idle_exit } from './rcu_state.ts';
 
 export const TASK_RUNNING = 0;
@@ -67,17 +69,22 @@ function sleepUntilRunnable(cpu: Cpu, kind: number, word: Word, deadline: number
   const stateWord = (cpu.percpu + PC_TASK_STATE) as Word;
   beginWait(cpu, kind, word);
   rcu_idle_enter(cpu);
+  let slept = false;
+  let interruptible = 0;
   for (;;) {
     const state = atomic_read(cpu, stateWord); // Pairs with: wake_up_process().
     if (state === TASK_RUNNING) break;
+    interruptible = state & TASK_INTERRUPTIBLE;
     if (signal_pending_state(cpu, state)) break;
     const left = deadline === Number.POSITIVE_INFINITY ? PARK_MS_MAX : deadline - cpu.now();
     if (left <= 0) break;
-    park(cpu, stateWord, state, left);
+    slept = true;
+    if (cpu.idle === null || !cpu.idle()) park(cpu, stateWord, state, left);
   }
   atomic_set(cpu, stateWord, TASK_RUNNING);
   rcu_idle_exit(cpu);
   endWait(cpu);
+  if (slept) trace(cpu, TRACE_SLEEP, interruptible, kind);
 }
 
 /**

@@ -31,6 +31,7 @@ const CACHES: readonly CacheSpec[] = [
   spec('anon_vma_chain', ({ size }) => size.avcs),
   spec('address_space', ({ size }) => size.mappings),
   spec('radix_tree_node', ({ size }) => size.xaNodes),
+  spec('userfaultfd_ctx_cache', ({ size }) => size.userfaultfds),
 ];
 assert(CACHES.length <= CACHES_MAX, 'caches: more pools than the layout has records for');
 
@@ -44,6 +45,7 @@ export const ANON_VMA_CACHE: CacheId = find('anon_vma');
 export const AVC_CACHE: CacheId = find('anon_vma_chain');
 export const MAPPING_CACHE: CacheId = find('address_space');
 export const XA_NODE_CACHE: CacheId = find('radix_tree_node');
+export const UFFD_CACHE: CacheId = find('userfaultfd_ctx_cache');
 
 /** A pool of a machine of one size. */
 export interface CachePlace {

@@ -25,6 +25,27 @@ export const COUNTER_NAMES = [
   'nr_tlb_local_flush_one',
   'nr_tlb_local_flush_all',
   'drop_pagecache',
+  'pswpin',
+  'pswpout',
+  'pgpgin',
+  'pgpgout',
+  'swap_ra',
+  'swap_ra_hit',
+  'swpin_zero',
+  'swpout_zero',
+  'nr_dirtied',
+  'nr_written',
+  'pgactivate',
+  'pgdeactivate',
+  'pglazyfree',
+  'pglazyfreed',
+  'pgscan_direct',
+  'pgsteal_direct',
+  'numa_hint_faults',
+  'numa_pages_migrated',
+  'pgmigrate_success',
+  'pgmigrate_fail',
+  'pgrotated',
   // Ours from here on.
   'faults_user',
   'faults_kernel',
@@ -63,6 +84,46 @@ export const COUNTER_NAMES = [
   'anon_vma_prepared',
   'anon_vma_trylock_failed',
   'oom',
+  'vma_lock_abort_reacquire',
+  'vma_lock_abort_uffd',
+  'faults_retried_vma',
+  'faults_gup_completed',
+  'faults_completed',
+  'lock_dropped_for_io',
+  'page_gone_at_retry',
+  'reacquired',
+  'reacquire_failed',
+  'filemap_faults',
+  'filemap_map_pages',
+  'fault_around_mapped',
+  'ra_sync',
+  'ra_async',
+  'ra_pages',
+  'read_folio_sync',
+  'page_mkwrite',
+  'dirty_dropped',
+  'dirty_throttled',
+  'dirty_pauses',
+  'folio_truncated',
+  'folio_gone_found_again',
+  'shmem_faults',
+  'shmem_hole_waits',
+  'swapin_sync',
+  'swapin_cached',
+  'swap_entry_reused',
+  'userfaults',
+  'userfault_wakes',
+  'userfault_handled',
+  'migration_waits',
+  'device_private_faults',
+  'device_exclusive_faults',
+  'poison_faults',
+  'guard_faults',
+  'driver_faults',
+  'driver_fence_waits',
+  'folio_lock_killed',
+  'file_reads',
+  'file_writes',
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];
@@ -123,6 +184,67 @@ export const STACK_EXPANDED: number = index('stack_expanded');
 export const ANON_VMA_PREPARED: number = index('anon_vma_prepared');
 export const ANON_VMA_TRYLOCK_FAILED: number = index('anon_vma_trylock_failed');
 export const OOM: number = index('oom');
+export const PSWPIN: number = index('pswpin');
+export const PSWPOUT: number = index('pswpout');
+export const PGPGIN: number = index('pgpgin');
+export const PGPGOUT: number = index('pgpgout');
+export const SWAP_RA: number = index('swap_ra');
+export const SWAP_RA_HIT: number = index('swap_ra_hit');
+export const SWPIN_ZERO: number = index('swpin_zero');
+export const SWPOUT_ZERO: number = index('swpout_zero');
+export const NR_DIRTIED: number = index('nr_dirtied');
+export const NR_WRITTEN: number = index('nr_written');
+export const PGACTIVATE: number = index('pgactivate');
+export const PGDEACTIVATE: number = index('pgdeactivate');
+export const PGLAZYFREE: number = index('pglazyfree');
+export const PGLAZYFREED: number = index('pglazyfreed');
+export const PGSCAN_DIRECT: number = index('pgscan_direct');
+export const PGSTEAL_DIRECT: number = index('pgsteal_direct');
+export const NUMA_HINT_FAULTS: number = index('numa_hint_faults');
+export const NUMA_PAGES_MIGRATED: number = index('numa_pages_migrated');
+export const PGMIGRATE_SUCCESS: number = index('pgmigrate_success');
+export const PGMIGRATE_FAIL: number = index('pgmigrate_fail');
+export const PGROTATED: number = index('pgrotated');
+export const VMA_LOCK_ABORT_REACQUIRE: number = index('vma_lock_abort_reacquire');
+export const VMA_LOCK_ABORT_UFFD: number = index('vma_lock_abort_uffd');
+export const FAULTS_RETRIED_VMA: number = index('faults_retried_vma');
+export const FAULTS_GUP_COMPLETED: number = index('faults_gup_completed');
+export const FAULTS_COMPLETED: number = index('faults_completed');
+export const LOCK_DROPPED_FOR_IO: number = index('lock_dropped_for_io');
+export const PAGE_GONE_AT_RETRY: number = index('page_gone_at_retry');
+export const REACQUIRED: number = index('reacquired');
+export const REACQUIRE_FAILED: number = index('reacquire_failed');
+export const FILEMAP_FAULTS: number = index('filemap_faults');
+export const FILEMAP_MAP_PAGES: number = index('filemap_map_pages');
+export const FAULT_AROUND_MAPPED: number = index('fault_around_mapped');
+export const RA_SYNC: number = index('ra_sync');
+export const RA_ASYNC: number = index('ra_async');
+export const RA_PAGES: number = index('ra_pages');
+export const READ_FOLIO_SYNC: number = index('read_folio_sync');
+export const PAGE_MKWRITE: number = index('page_mkwrite');
+export const DIRTY_DROPPED: number = index('dirty_dropped');
+export const DIRTY_THROTTLED: number = index('dirty_throttled');
+export const DIRTY_PAUSES: number = index('dirty_pauses');
+export const FOLIO_TRUNCATED: number = index('folio_truncated');
+export const FOLIO_GONE_FOUND_AGAIN: number = index('folio_gone_found_again');
+export const SHMEM_FAULTS: number = index('shmem_faults');
+export const SHMEM_HOLE_WAITS: number = index('shmem_hole_waits');
+export const SWAPIN_SYNC: number = index('swapin_sync');
+export const SWAPIN_CACHED: number = index('swapin_cached');
+export const SWAP_ENTRY_REUSED: number = index('swap_entry_reused');
+export const USERFAULTS: number = index('userfaults');
+export const USERFAULT_WAKES: number = index('userfault_wakes');
+export const USERFAULT_HANDLED: number = index('userfault_handled');
+export const MIGRATION_WAITS: number = index('migration_waits');
+export const DEVICE_PRIVATE_FAULTS: number = index('device_private_faults');
+export const DEVICE_EXCLUSIVE_FAULTS: number = index('device_exclusive_faults');
+export const POISON_FAULTS: number = index('poison_faults');
+export const GUARD_FAULTS: number = index('guard_faults');
+export const DRIVER_FAULTS: number = index('driver_faults');
+export const DRIVER_FENCE_WAITS: number = index('driver_fence_waits');
+export const FOLIO_LOCK_KILLED: number = index('folio_lock_killed');
+export const FILE_READS: number = index('file_reads');
+export const FILE_WRITES: number = index('file_writes');
 
 /** What counting needs of a CPU: its block, and the arena. */
 export interface Counting {

@@ -30,6 +30,16 @@ export const TRACE_EVENTS: readonly TraceEventSpec[] = [
   event('user_read', ['vpn', 'value', ''], 'a user read returned this stamp'),
   event('user_write', ['vpn', 'value', ''], 'a user write stored this stamp'),
   event('stack_expand', ['vma', 'start', ''], 'a stack area grew downwards to this page'),
+  event('mm_filemap_fault', ['file', 'index', ''], "the file's fault handler was entered"),
+  event('mm_filemap_map_pages', ['file', 'start', 'end'], 'fault-around maps what is resident of this window'),
+  event('mm_filemap_add_to_page_cache', ['file', 'index', 'pfn'], 'a page entered the page cache'),
+  event('mm_filemap_delete_from_page_cache', ['file', 'index', 'pfn'], 'a page left the page cache'),
+  event('block_bio_queue', ['write', 'extent', 'pages'], 'a request was handed to the block device'),
+  event('sleep', ['interruptible', 'kind', 'ms'], 'the task slept'),
+  event('userfault', ['vpn', 'reason', 'flags'], 'a fault was handed to user space'),
+  event('swap_in', ['entry', 'pfn', 'major'], 'a page came back from swap'),
+  event('swap_out', ['entry', 'pfn', ''], 'a page was written to swap'),
+  event('lock_dropped', ['vpn', 'flags', ''], 'a fault dropped its lock to wait'),
 ];
 
 const find = (name: string): number => TRACE_EVENTS.findIndex((spec) => spec.name === name);
@@ -53,3 +63,13 @@ export const TRACE_TLB_FLUSH: number = find('tlb_flush');
 export const TRACE_USER_READ: number = find('user_read');
 export const TRACE_USER_WRITE: number = find('user_write');
 export const TRACE_STACK_EXPAND: number = find('stack_expand');
+export const TRACE_MM_FILEMAP_FAULT: number = find('mm_filemap_fault');
+export const TRACE_MM_FILEMAP_MAP_PAGES: number = find('mm_filemap_map_pages');
+export const TRACE_MM_FILEMAP_ADD_TO_PAGE_CACHE: number = find('mm_filemap_add_to_page_cache');
+export const TRACE_MM_FILEMAP_DELETE_FROM_PAGE_CACHE: number = find('mm_filemap_delete_from_page_cache');
+export const TRACE_BLOCK_BIO_QUEUE: number = find('block_bio_queue');
+export const TRACE_SLEEP: number = find('sleep');
+export const TRACE_USERFAULT: number = find('userfault');
+export const TRACE_SWAP_IN: number = find('swap_in');
+export const TRACE_SWAP_OUT: number = find('swap_out');
+export const TRACE_LOCK_DROPPED: number = find('lock_dropped');

@@ -23,6 +23,27 @@ export const POINT_NAMES = [
   'before_anon_vma_trylock',
   'before_wp_install',
   'between_unlock_and_relock',
+  'after_lock_drop_for_io',
+  'before_folio_lock',
+  'after_folio_lock',
+  'after_io_wait',
+  'before_page_cache_insert',
+  'before_unmap_mapping',
+  'between_unmap_and_truncate',
+  'before_second_unmap',
+  'before_swap_lookup',
+  'after_swap_lookup',
+  'after_swap_claim',
+  'before_swap_install',
+  'before_page_mkwrite',
+  'before_dirty_balance',
+  'before_write_protect',
+  'before_refcount_freeze',
+  'userfault_queued',
+  'userfault_before_schedule',
+  'before_reacquire',
+  'before_fence_wait',
+  'between_gup_attempts',
 ] as const;
 
 export type PointName = (typeof POINT_NAMES)[number];
@@ -48,6 +69,27 @@ export const IN_FORK_COPY: number = point('in_fork_copy');
 export const BEFORE_ANON_VMA_TRYLOCK: number = point('before_anon_vma_trylock');
 export const BEFORE_WP_INSTALL: number = point('before_wp_install');
 export const BETWEEN_UNLOCK_AND_RELOCK: number = point('between_unlock_and_relock');
+export const AFTER_LOCK_DROP_FOR_IO: number = point('after_lock_drop_for_io');
+export const BEFORE_FOLIO_LOCK: number = point('before_folio_lock');
+export const AFTER_FOLIO_LOCK: number = point('after_folio_lock');
+export const AFTER_IO_WAIT: number = point('after_io_wait');
+export const BEFORE_PAGE_CACHE_INSERT: number = point('before_page_cache_insert');
+export const BEFORE_UNMAP_MAPPING: number = point('before_unmap_mapping');
+export const BETWEEN_UNMAP_AND_TRUNCATE: number = point('between_unmap_and_truncate');
+export const BEFORE_SECOND_UNMAP: number = point('before_second_unmap');
+export const BEFORE_SWAP_LOOKUP: number = point('before_swap_lookup');
+export const AFTER_SWAP_LOOKUP: number = point('after_swap_lookup');
+export const AFTER_SWAP_CLAIM: number = point('after_swap_claim');
+export const BEFORE_SWAP_INSTALL: number = point('before_swap_install');
+export const BEFORE_PAGE_MKWRITE: number = point('before_page_mkwrite');
+export const BEFORE_DIRTY_BALANCE: number = point('before_dirty_balance');
+export const BEFORE_WRITE_PROTECT: number = point('before_write_protect');
+export const BEFORE_REFCOUNT_FREEZE: number = point('before_refcount_freeze');
+export const USERFAULT_QUEUED: number = point('userfault_queued');
+export const USERFAULT_BEFORE_SCHEDULE: number = point('userfault_before_schedule');
+export const BEFORE_REACQUIRE: number = point('before_reacquire');
+export const BEFORE_FENCE_WAIT: number = point('before_fence_wait');
+export const BETWEEN_GUP_ATTEMPTS: number = point('between_gup_attempts');
 
 /** Somebody who wants to know, or to hold the CPU: a test's steering, an injection, the lock-step engine. */
 export interface PointObserver {

@@ -2,16 +2,13 @@
  * One attempt at a fault, called directly: which bits it returns and which lock is held then, for the first attempt and a later one, under the
  * VMA lock and under mmap_lock. The rows are those of the table of results for anonymous memory and resident file pages.
  */
-import type { MappingId, VmaId, Vpn } from '@faultlab/core/base/brand';
-import { NO_MAPPING, NO_VMA } from '@faultlab/core/base/brand';
+import type { MappingId, Vpn } from '@faultlab/core/base/brand';
+import { NO_MAPPING } from '@faultlab/core/base/brand';
 import { InvariantError } from '@faultlab/core/base/errors';
-import type { Cpu } from '@faultlab/core/cpu';
-import { handle_mm_fault } from '@faultlab/core/fault/handle_mm_fault';
 import {
   checkFaultFlags,
   checkFaultResult,
   FAULT_FLAG_ALLOW_RETRY,
-  FAULT_FLAG_DEFAULT,
   FAULT_FLAG_INSTRUCTION,
   FAULT_FLAG_REMOTE,
   FAULT_FLAG_RETRY_NOWAIT,
@@ -32,11 +29,9 @@ import { heldCount } from '@faultlab/core/locking/held_locks';
 import { PC_MAJ_FLT, PC_MIN_FLT } from '@faultlab/core/memory/percpu';
 import { createFile, freeFile } from '@faultlab/core/mm/address_space';
 import { dropFilePages } from '@faultlab/core/mm/filemap';
-import { mas_walk } from '@faultlab/core/mm/maple_tree';
-import { MMF_UNSTABLE, mmFlagsWord, mmTree } from '@faultlab/core/mm/mm_struct';
+import { MMF_UNSTABLE, mmFlagsWord } from '@faultlab/core/mm/mm_struct';
 import * as mman from '@faultlab/core/mm/mman';
-import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock } from '@faultlab/core/mm/mmap_lock';
-import { lock_vma_under_rcu, vma_end_read } from '@faultlab/core/mm/vma_lock';
+import { mmap_write_lock, mmap_write_unlock } from '@faultlab/core/mm/mmap_lock';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
@@ -44,6 +39,7 @@ import { sys_munmap } from '@faultlab/core/syscalls/munmap';
 import { readCounters } from '@faultlab/core/trace/counters';
 import { userRead, userWrite } from '@faultlab/core/user/access';
 import { assert, suite } from '@faultlab/test-support';
+import { type Attempt, attempt, held, ATTEMPT_LOCKS as LOCKS, type AttemptLock as Lock } from '../fixtures/attempt.ts';
 import { hog } from '../fixtures/hog.ts';
 import { BASE, type OneCpu, RWSEM_6_18, withCpu } from '../fixtures/with_cpu.ts';
 
@@ -55,34 +51,7 @@ const RW = mman.PROT_READ | mman.PROT_WRITE;
 const READ = 0;
 const WRITE = FAULT_FLAG_WRITE;
 
-type Lock = 'vma' | 'mmap';
-const LOCKS: readonly Lock[] = ['vma', 'mmap'];
 const DESIGNS: readonly FaultPolicy[] = [policyByName('linux-6.18'), RWSEM_6_18];
-
-interface Attempt {
-  readonly result: number;
-  readonly lock: 'held' | 'none';
-}
-
-/** One attempt with that lock; what it still holds afterwards is released. `during` runs when the lock has been taken. */
-function attempt(cpu: Cpu, page: number, flags: number, lock: Lock, during: () => void = () => {}): Attempt {
-  const vpn = page as Vpn;
-  let vma: VmaId;
-  if (lock === 'vma') vma = lock_vma_under_rcu(cpu, cpu.mm, vpn);
-  else {
-    mmap_read_lock(cpu, cpu.mm);
-    vma = mas_walk(cpu, mmTree(cpu.memory, cpu.mm), vpn);
-  }
-  assert.is.not(vma, NO_VMA, 'no area for the attempt');
-  during();
-  const user = FAULT_FLAG_USER | FAULT_FLAG_DEFAULT | (lock === 'vma' ? FAULT_FLAG_VMA_LOCK : 0);
-  const result = handle_mm_fault(cpu, vma, vpn, user | flags);
-  const held = heldCount(cpu) > 0;
-  if (held && lock === 'vma') vma_end_read(cpu, vma);
-  else if (held) mmap_read_unlock(cpu, cpu.mm);
-  assert.is(heldCount(cpu), 0);
-  return { result, lock: held ? 'held' : 'none' };
-}
 
 interface Row {
   readonly name: string;
@@ -99,7 +68,6 @@ interface Row {
   readonly expected: Attempt;
 }
 
-const held = (result: number): Attempt => ({ result, lock: 'held' });
 const write = ({ cpu }: OneCpu, page: number): void => assert.is(userWrite(cpu, page as Vpn, 7), 0);
 const preparedBy = (one: OneCpu): undefined => {
   write(one, X + 7);

@@ -1,0 +1,31 @@
+/**
+ * A write to a page of a private mapping of a file: the page is brought and copied at once.
+ * @kernel mm/memory.c do_cow_fault()
+ * @fidelity faithful
+ * Next: fault/__do_fault.ts
+ */
+import type { Cpu } from '../cpu.ts';
+import { NO_FOLIO, readStamp, writeStamp } from '../mm/folio.ts';
+import { alloc_page, folio_put } from '../mm/page_alloc.ts';
+import { __do_fault, noPage } from './__do_fault.ts';
+import { vmf_anon_prepare } from './fault_lock.ts';
+import { finish_fault } from './finish_fault.ts';
+import { VM_FAULT_OOM, type VmFault, type VmFaultBits } from './vm_fault.ts';
+
+/** @locks in: the fault lock. out: as handle_mm_fault(). Row 23 */
+export function do_cow_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
+  const prepared = vmf_anon_prepare(cpu, vmf); // R11
+  if (prepared !== 0) return prepared;
+  vmf.cow_page = alloc_page(cpu);
+  if (vmf.cow_page === NO_FOLIO) return VM_FAULT_OOM;
+  const found = __do_fault(cpu, vmf);
+  if (noPage(found)) {
+    folio_put(cpu, vmf.cow_page);
+    return found;
+  }
+  writeStamp(cpu, vmf.cow_page, readStamp(cpu, vmf.page));
+  const result = finish_fault(cpu, vmf);
+  folio_put(cpu, vmf.page);
+  if (noPage(result)) folio_put(cpu, vmf.cow_page);
+  return found | result;
+}
