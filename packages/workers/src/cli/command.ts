@@ -47,3 +47,6 @@ export const seconds =
 
 /** A file named on the command line, seen from where the user typed it: pnpm runs scripts elsewhere. */
 export const userPath = (file: string): string => resolve(process.env['INIT_CWD'] ?? process.cwd(), file);
+
+/** Help of every --policy option. */
+export const POLICY_HELP: string = `kernel or proposal to follow: a name (see faultlab list policies), or the path of a module that exports one`;

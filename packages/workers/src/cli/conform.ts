@@ -2,14 +2,14 @@
  * `faultlab conform`: scripts of memory operations on the model, against what a kernel did.
  * Next: ../conform/conform.ts
  */
-import { POLICIES, policyByName } from '@faultlab/core/policy/policies';
 import { conform } from '../conform/conform.ts';
 import { conformReport, RECORDED_POLICY } from '../conform/conform_report.ts';
 import { type ConformResult, conforms, totalsOf } from '../conform/conform_result.ts';
 import { loadScripts } from '../conform/find_scripts.ts';
 import { environment } from '../environment.ts';
+import { loadPolicy } from '../policy/load_policy.ts';
 import { RESULT_SCHEMA } from '../run_result.ts';
-import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, integer, userPath } from './command.ts';
+import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, integer, POLICY_HELP, userPath } from './command.ts';
 import { checkFolder, writeJson } from './write_json.ts';
 
 interface ConformFlags {
@@ -30,7 +30,7 @@ export const conformCommand: CliCommand = (program, context) => {
         'result, fault counts, layout and events. A script without a record runs too, and what the model does is printed.',
     )
     .argument('<path...>', 'scripts, or folders of them')
-    .option('--policy <name>', `kernel to follow: ${POLICIES.map((policy) => policy.name).join(', ')}`, RECORDED_POLICY)
+    .option('--policy <name>', POLICY_HELP, RECORDED_POLICY)
     .option('--show <n>', 'differences to print, side by side', integer('--show', 0, SHOW_MAX), SHOW_DEFAULT)
     .option('--json <file>', 'write the result as JSON, too, with every difference')
     .addHelpText('after', EXAMPLES)
@@ -50,7 +50,7 @@ printed. "Not modelled yet" names what ended scripts early.
 Exit codes: 0 everything was run and is the same, 1 something is different, broken or not modelled yet, 2 misuse or a bad line.`;
 
 async function conformPaths(paths: readonly string[], flags: ConformFlags, context: CliContext): Promise<void> {
-  const policy = policyByName(flags.policy);
+  const policy = await loadPolicy(flags.policy, userPath);
   const json = flags.json === undefined ? undefined : userPath(flags.json);
   if (json !== undefined) await checkFolder(json);
   const result = conform(await loadScripts(paths, userPath), policy);

@@ -3,14 +3,24 @@
  * Next: ../replay/replay_trace.ts
  */
 import { UsageError } from '@faultlab/core/base/errors';
-import { POLICIES, policyByName } from '@faultlab/core/policy/policies';
 import { Option } from 'commander';
+import { loadPolicy } from '../policy/load_policy.ts';
 import type { Speed } from '../replay/replay_program.ts';
 import { replayReport } from '../replay/replay_report.ts';
 import type { ReplayResult, ReplayVerdict } from '../replay/replay_result.ts';
 import { replayTrace, SHOW_DEFAULT } from '../replay/replay_trace.ts';
 import { grouped } from '../report/numbers.ts';
-import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, EXIT_INTERRUPTED, EXIT_STALL, integer, userPath } from './command.ts';
+import {
+  type CliCommand,
+  type CliContext,
+  EXIT_BAD,
+  EXIT_GOOD,
+  EXIT_INTERRUPTED,
+  EXIT_STALL,
+  integer,
+  POLICY_HELP,
+  userPath,
+} from './command.ts';
 import { writeJson } from './write_json.ts';
 
 interface ReplayFlags {
@@ -41,7 +51,7 @@ export const replayCommand: CliCommand = (program, context) => {
         'address space, and does what the program did. Every area that the kernel reported and every fault that it served is compared.',
     )
     .argument('<file...>', 'traces, one after the other')
-    .option('--policy <name>', `kernel to follow: ${POLICIES.map((policy) => policy.name).join(', ')}`, 'linux-6.18')
+    .option('--policy <name>', POLICY_HELP, 'linux-6.18')
     .addOption(
       new Option('--speed <speed>', 'as fast as the order allows, or no earlier than recorded').choices(['max', 'recorded']).default('max'),
     )
@@ -61,7 +71,7 @@ To record a program on Linux:
 Exit codes: 0 everything as recorded, 1 something was not, 2 misuse or a bad trace, 3 no progress, 130 interrupted.`;
 
 async function replay(files: readonly string[], flags: ReplayFlags, context: CliContext): Promise<void> {
-  const policy = policyByName(flags.policy).name;
+  const policy = await loadPolicy(flags.policy, userPath);
   if (files.filter((file) => file === STANDARD_INPUT).length > 1) {
     throw new UsageError('Standard input (-) is named twice, but it can be read only once; name it once.');
   }

@@ -5,9 +5,9 @@
 import { randomInt } from 'node:crypto';
 import { UsageError } from '@faultlab/core/base/errors';
 import { CPUS_MAX } from '@faultlab/core/memory/limits';
-import { POLICIES, policyByName } from '@faultlab/core/policy/policies';
 import { environment } from '../environment.ts';
 import { defaultStressCpus } from '../machine_config.ts';
+import { loadPolicy } from '../policy/load_policy.ts';
 import { stressReport } from '../report/stress_report.ts';
 import { RESULT_SCHEMA } from '../run_result.ts';
 import type { Scenario } from '../scenario.ts';
@@ -23,6 +23,7 @@ import {
   EXIT_INTERRUPTED,
   EXIT_STALL,
   integer,
+  POLICY_HELP,
   seconds,
   userPath,
 } from './command.ts';
@@ -50,7 +51,7 @@ export const stressCommand: CliCommand = (program, context) => {
       'Runs scenarios of contending CPUs in turn, on real threads, and checks contents, results and invariants all the while. ' +
         'The last line is the verdict, with everything needed to run it again.',
     )
-    .option('--policy <name>', `kernel to follow: ${POLICIES.map((policy) => policy.name).join(', ')}`, 'linux-6.18')
+    .option('--policy <name>', POLICY_HELP, 'linux-6.18')
     .option('--scenario <names>', 'scenarios, separated by commas; may be given several times (default: all but the canary)', scenarioList)
     .option('--cpus <n>', 'CPUs, each of them a thread', integer('--cpus', 1, CPUS_MAX), defaultStressCpus())
     .option('--seconds <s>', 'how long', seconds('--seconds', SECONDS_MAX), SECONDS_DEFAULT)
@@ -78,8 +79,9 @@ function scenarioList(text: string, before: readonly Scenario[] = []): Scenario[
 }
 
 async function stress(flags: StressFlags, context: CliContext): Promise<void> {
+  const policy = await loadPolicy(flags.policy, userPath);
   const parameters = {
-    policy: policyByName(flags.policy).name,
+    policy: flags.policy,
     scenarios: flags.scenario ?? STRESS_MIX,
     cpus: flags.cpus,
     seconds: flags.seconds,
@@ -97,6 +99,7 @@ async function stress(flags: StressFlags, context: CliContext): Promise<void> {
   try {
     outcome = await runStress({
       ...parameters,
+      policy,
       signal: interrupt.signal,
       onSlice: ({ scenario, machine }) => progress.slice(scenario, machine),
       onSliceEnd: (result) => progress.violations(result.violations.length),
