@@ -35,6 +35,11 @@ export const LATENCY_PATHS = [
 ] as const;
 export type LatencyPath = (typeof LATENCY_PATHS)[number];
 
+/** For each page of each file of a run the newest stamp that its owner is known to have written: for oracles (program/published.ts). */
+export const PUBLISHED_FILES = 8;
+export const PUBLISHED_PAGES = 1024;
+const PUBLISHED_WORDS: number = PUBLISHED_FILES * PUBLISHED_PAGES;
+
 export const OP_LOG_ENTRIES = 64;
 export const OP_LOG_ENTRY_WORDS = 8;
 const OP_LOG_WORDS: number = LINE_WORDS + OP_LOG_ENTRIES * OP_LOG_ENTRY_WORDS;
@@ -45,12 +50,13 @@ const PER_CPU: number = OP_LOG_WORDS + LATENCY_WORDS;
 export interface ArenaMap {
   readonly mailboxes: number;
   readonly counter: number;
+  readonly published: number;
   opLog(cpu: number): number;
   latency(cpu: number): number;
 }
 
 /** What this package needs besides the caller's words. */
-export const harnessWords = (cpus: number): number => cpus * LINE_WORDS + COUNTER_WORDS + cpus * PER_CPU;
+export const harnessWords = (cpus: number): number => cpus * LINE_WORDS + COUNTER_WORDS + PUBLISHED_WORDS + cpus * PER_CPU;
 
 const roundToLine = (words: number): number => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
 
@@ -63,10 +69,12 @@ export function withHarnessWords(size: MachineSize): MachineSize {
 export function arenaMap(size: MachineSize): ArenaMap {
   const mailboxes = size.userWords - harnessWords(size.cpus);
   const counter = mailboxes + size.cpus * LINE_WORDS;
-  const perCpu = counter + COUNTER_WORDS;
+  const published = counter + COUNTER_WORDS;
+  const perCpu = published + PUBLISHED_WORDS;
   return {
     mailboxes,
     counter,
+    published,
     opLog: (cpu) => perCpu + cpu * PER_CPU,
     latency: (cpu) => perCpu + cpu * PER_CPU + OP_LOG_WORDS,
   };

@@ -8,6 +8,8 @@ import type { CpuId } from '@faultlab/core/base/brand';
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import type { Violation } from '@faultlab/core/invariants/sweep';
 import { readLockStat } from '@faultlab/core/locking/lock_stat';
+import type { FileSpec } from '@faultlab/core/mm/address_space';
+import { DEFAULT_SYSCTL, setSysctl, type VmSysctl } from '@faultlab/core/mm/vm_sysctl';
 import { readCounters } from '@faultlab/core/trace/counters';
 import { readTrace, type TraceEntry } from '@faultlab/core/trace/trace_ring';
 import { counterDelta, lockStatDelta } from './deltas.ts';
@@ -21,7 +23,7 @@ import { describeLoggedOp, readOpLog } from './program/op_log.ts';
 import { sumOutcomes } from './program/outcome_counts.ts';
 import type { Program } from './program/program.ts';
 import type { ProgramOrder, ProgramResult } from './program/program_work.ts';
-import type { SetupOrder } from './program/setup_work.ts';
+import type { SetUp, SetupOrder } from './program/setup_work.ts';
 import type { FinishedRun } from './run_in_progress.ts';
 import type { PostMortem, RunResult, RunViolation } from './run_result.ts';
 import type { CpuReport } from './work.ts';
@@ -31,6 +33,10 @@ export interface ProgramsRun {
   readonly setup: readonly Op[];
   /** What CPU `cpu` does. */
   readonly program: (cpu: number) => Program;
+  /** Made before and closed after the run; operations and programs name them by their place in the list. */
+  readonly files?: readonly FileSpec[];
+  /** Settings of the machine for this run; the others are those of a fresh machine. */
+  readonly sysctl?: Partial<VmSysctl>;
   /** Until when; without it, every program needs a `count`. */
   readonly seconds?: number;
   readonly seed?: number;
@@ -54,7 +60,7 @@ const OPS_SHOWN = 12;
  */
 export async function runPrograms(machine: Machine, run: ProgramsRun): Promise<RunResult> {
   const programs = Array.from({ length: machine.config.cpus }, (_, cpu) => run.program(cpu));
-  if (run.seconds === undefined && programs.some((program) => program.count === undefined)) {
+  if (run.seconds === undefined && programs.some((program) => program.count === undefined && program.helper !== true)) {
     throw new UsageError('A run without seconds needs programs with a count, or it would never end; give one of them.');
   }
   return new ProgramsInProgress(machine, run, programs).finish();
@@ -93,21 +99,25 @@ class ProgramsInProgress {
   }
 
   async #phases(): Promise<void> {
-    const space = await this.#onFirstCpu<SetupOrder, number>(SETUP, { ops: this.#run.setup });
-    if (space === undefined) return;
-    await this.#programsRun(space);
+    const { setup, files = [], sysctl } = this.#run;
+    setSysctl(this.#machine.memory, { ...DEFAULT_SYSCTL, ...sysctl });
+    const made = await this.#onFirstCpu<SetupOrder, SetUp>(SETUP, { ops: setup, files });
+    if (made === undefined) return;
+    await this.#programsRun(made);
     if (this.#verdict !== 'success') return;
     await this.#sweep();
     if (this.#verdict !== 'success') return;
-    await this.#onFirstCpu<DissolveOrder, void>(DISSOLVE, { space });
+    await this.#onFirstCpu<DissolveOrder, void>(DISSOLVE, made);
     if (this.#verdict === 'success') await this.#sweep();
   }
 
-  async #programsRun(space: number): Promise<void> {
+  async #programsRun({ space, files }: SetUp): Promise<void> {
     const { seconds, signal, seed } = this.#run;
+    const { cpus } = this.#machine.config;
+    const helpers = this.#programs.filter((program) => program.helper === true).length;
     const finished = await this.#machine.run<ProgramOrder, ProgramResult>({
       work: PROGRAM,
-      data: (cpu) => ({ program: this.#programs[cpu] as Program, home: space }),
+      data: (cpu) => ({ program: this.#programs[cpu] as Program, home: space, files, cpus, helpers }),
       describeOp: (cpu) => this.#lastOps(cpu).at(-1) ?? 'no operation yet',
       ...(seconds === undefined ? {} : { seconds }),
       ...(signal === undefined ? {} : { signal }),

@@ -10,6 +10,7 @@ import type { MachineOptions } from './machine_config.ts';
 import { runPrograms } from './run_programs.ts';
 import type { RunResult } from './run_result.ts';
 import type { Scenario } from './scenario.ts';
+import { devicesFor, devicesOf } from './scenario_machine.ts';
 import { scenarioByName } from './scenarios/by_name.ts';
 
 export interface ScenarioOptions extends MachineOptions {
@@ -34,7 +35,7 @@ const SECONDS_DEFAULT = 2;
 export async function runScenario(scenario: string | Scenario, options: ScenarioOptions = {}): Promise<ScenarioResult> {
   const chosen = typeof scenario === 'string' ? scenarioByName(scenario) : scenario;
   const { seconds, count, signal, ...machineOptions } = options;
-  await using machine = await bootMachine(machineOptions);
+  await using machine = await bootMachine({ ...machineOptions, devices: [...(machineOptions.devices ?? []), ...devicesFor([chosen])] });
   return await runScenarioOn(machine, chosen, {
     ...(count === undefined ? { seconds: seconds ?? SECONDS_DEFAULT } : { count }),
     ...(signal === undefined ? {} : { signal }),
@@ -53,8 +54,13 @@ export interface ScenarioRun {
 export async function runScenarioOn(machine: Machine, scenario: Scenario, run: ScenarioRun): Promise<ScenarioResult> {
   const { count, ...rest } = run;
   const shape = { cpus: machine.config.cpus, seed: run.seed ?? machine.config.seed };
+  const devices = devicesOf(scenario, machine.config);
   const result = await runPrograms(machine, {
     ...rest,
+    files: (scenario.files?.(shape) ?? []).map((file) =>
+      file.device === undefined ? file : { ...file, device: devices[file.device] as number },
+    ),
+    ...(scenario.sysctl === undefined ? {} : { sysctl: scenario.sysctl }),
     setup: scenario.setup(shape),
     program: (cpu) => ({ ...scenario.program(cpu, shape), ...(count === undefined ? {} : { count }) }),
   });

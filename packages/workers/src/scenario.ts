@@ -3,7 +3,10 @@
  * for the story to have been told.
  * Next: scenarios/by_name.ts lists them, run_scenario.ts runs one.
  */
+import type { FileSpec } from '@faultlab/core/mm/address_space';
+import type { VmSysctl } from '@faultlab/core/mm/vm_sysctl';
 import type { CounterName } from '@faultlab/core/trace/counters';
+import type { DeviceOptions } from './device/device_options.ts';
 import type { Op } from './program/op.ts';
 import type { Program } from './program/program.ts';
 
@@ -13,7 +16,30 @@ export interface ScenarioShape {
   readonly seed: number;
 }
 
-export interface Scenario {
+/** An area that pages are swapped out to while a scenario runs. */
+export interface SwapOptions {
+  /** Pages that it can hold. */
+  readonly pages: number;
+  /** Number of its block device, from 0. */
+  readonly device: number;
+  /** Pages are read by the fault itself, without the swap cache and without others' (as zram does). */
+  readonly synchronous?: boolean;
+  /** Neighbours in the area are read in one go. */
+  readonly rotational?: boolean;
+}
+
+/** What there is in a run besides anonymous memory. Devices are numbered by their place in the list. */
+export interface ScenarioNeeds {
+  readonly devices?: readonly DeviceOptions[];
+  readonly swaps?: readonly SwapOptions[];
+  readonly sysctl?: Partial<VmSysctl>;
+  /** The files of the run; programs name them by their place in the list. */
+  files?(shape: ScenarioShape): readonly FileSpec[];
+  /** Fewer CPUs cannot tell the story. */
+  readonly cpusMin?: number;
+}
+
+export interface Scenario extends ScenarioNeeds {
   readonly name: string;
   /** One sentence for lists. */
   readonly story: string;

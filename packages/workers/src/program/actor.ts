@@ -2,8 +2,11 @@
  * What the execution of a program on one CPU carries around: the CPU, what it knows of its pages, its source of stamps.
  * Next: execute_op.ts
  */
+import type { MappingId } from '@faultlab/core/base/brand';
 import type { Cpu } from '@faultlab/core/cpu';
+import { fileToken } from '@faultlab/core/mm/filemap';
 import type { ArenaMap } from '../arena_map.ts';
+import { FileShadow } from './file_shadow.ts';
 import { PageShadow } from './page_shadow.ts';
 import type { Program } from './program.ts';
 import { StampSource } from './stamp.ts';
@@ -14,17 +17,27 @@ export interface Actor {
   /** The address space that the program runs on. */
   readonly home: number;
   readonly shadows: readonly PageShadow[];
+  /** The model's files, by their numbers in the run. */
+  readonly files: readonly MappingId[];
+  /** What is known of them; nothing of a file that the program does not name. */
+  readonly fileShadows: readonly FileShadow[];
   readonly stamps: StampSource;
   /** Signals may end calls and accesses. */
   readonly signals: boolean;
 }
 
-export function createActor(cpu: Cpu, arena: ArenaMap, home: number, program: Program): Actor {
+export function createActor(cpu: Cpu, arena: ArenaMap, home: number, program: Program, files: readonly number[] = []): Actor {
+  const mappings = files as readonly MappingId[];
+  const fileShadows = (program.files ?? []).map(
+    (use, file) => new FileShadow(use, file, (page) => fileToken(mappings[file] as MappingId, page)),
+  );
   return {
     cpu,
     arena,
     home,
-    shadows: program.regions.map((region) => new PageShadow(region)),
+    shadows: program.regions.map((region) => new PageShadow(region, fileShadows)),
+    files: mappings,
+    fileShadows,
     stamps: new StampSource(cpu.id),
     signals: program.signals ?? false,
   };

@@ -35,8 +35,8 @@ export const writeInKernel = (cpu: Cpu, page: number, stamp: number): number => 
 export const readRemote = (cpu: Cpu, page: number): number => processVmRead(cpu, cpu.mm, page as Vpn);
 export const writeRemote = (cpu: Cpu, page: number, stamp: number): number => processVmWrite(cpu, cpu.mm, page as Vpn, stamp);
 
-export const mmap = (cpu: Cpu, at: number, pages: number, prot: number, flags: number): number =>
-  sys_mmap(cpu, at as Vpn, pages, prot, flags, NO_MAPPING as MappingId, 0);
+export const mmap = (cpu: Cpu, at: number, pages: number, prot: number, flags: number, file: MappingId = NO_MAPPING, page = 0): number =>
+  sys_mmap(cpu, at as Vpn, pages, prot, flags, file, page);
 export const munmap = (cpu: Cpu, at: number, pages: number): number => sys_munmap(cpu, at as Vpn, pages);
 export const mprotect = (cpu: Cpu, at: number, pages: number, prot: number): number => sys_mprotect(cpu, at as Vpn, pages, prot);
 export const mremap = (cpu: Cpu, at: number, pages: number, newPages: number, flags: number, newAt: number): number =>

@@ -1,15 +1,18 @@
 /**
- * Ends the address space of a run, and those that were left for a CPU that never took them. Afterwards nothing may be left of any.
+ * Ends the address space of a run, and those that were left for a CPU that never took them; then its files. Afterwards nothing may be left
+ * of any.
  */
-import type { Word } from '@faultlab/core/base/brand';
+import type { MappingId, Word } from '@faultlab/core/base/brand';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { atomic_xchg } from '@faultlab/core/memory/atomic';
 import { LINE_WORDS } from '@faultlab/core/memory/shared_words';
 import type { WorkContext } from '../work.ts';
 import { dropSpace } from './calls.ts';
+import { closeFile } from './file_calls.ts';
 
 export interface DissolveOrder {
   readonly space: number;
+  readonly files: readonly number[];
 }
 
 export default function dissolve(context: WorkContext, order: DissolveOrder): void {
@@ -22,5 +25,10 @@ export default function dissolve(context: WorkContext, order: DissolveOrder): vo
     context.progress();
   }
   dropSpace(cpu, order.space);
+  rcu_barrier(cpu);
+  for (const file of order.files) {
+    closeFile(cpu, file as MappingId);
+    context.progress();
+  }
   rcu_barrier(cpu);
 }

@@ -5,7 +5,19 @@
  */
 import { UsageError } from '@faultlab/core/base/errors';
 import { Prng } from '@faultlab/core/base/prng';
-import { isTouch, isWrite, OP_COUNT_BUSTED, OP_COUNT_LOCKED, OP_FORK_GIVE, OP_MREMAP, OP_SIGNAL, type Op, opKind } from './op.ts';
+import {
+  backingAt,
+  isTouch,
+  isWrite,
+  OP_COUNT_BUSTED,
+  OP_COUNT_LOCKED,
+  OP_FORK_GIVE,
+  OP_MMAP,
+  OP_MREMAP,
+  OP_SIGNAL,
+  type Op,
+  opKind,
+} from './op.ts';
 import type { DrawRule, Program, Region } from './program.ts';
 
 /** Keeps the stream of a program apart from the one that the model itself draws from. */
@@ -55,6 +67,7 @@ export class OpSource {
     } else if (rule.region !== undefined) {
       this.#range(into, rule, region);
       if (kind === OP_MREMAP) this.#target(into, region);
+      if (kind === OP_MMAP) into.e = backingAt(region.backing, into.a - region.start);
     } else this.#noRange(into, rule, kind);
   }
 

@@ -2,13 +2,17 @@
  * Carries out one operation of a program and keeps what the CPU knows of its pages in step with it.
  * Next: touch_page.ts for accesses, rounds.ts for the longer stories.
  */
+import { type MappingId, NO_MAPPING } from '@faultlab/core/base/brand';
 import { EINTR, ENOMEM } from '@faultlab/core/base/errno';
 import { InvariantError } from '@faultlab/core/base/errors';
 import { MADV_DONTNEED, MADV_FREE } from '@faultlab/core/mm/mman';
 import { type Actor, shadowOf } from './actor.ts';
 import { brk, madvise, mlock, mmap, mprotect, mremap, munlock, munmap, sendSignal } from './calls.ts';
 import { countUnderBustedLock, countUnderLock } from './counting.ts';
+import type { FileShadow } from './file_shadow.ts';
 import {
+  backingFile,
+  backingPage,
   isTouch,
   isWrite,
   OP_ADOPT,
@@ -42,7 +46,14 @@ import { touchPage } from './touch_page.ts';
  * Gives a write its stamp, unless it has one: that of a recorded operation is kept. Call it before logging the operation.
  */
 export function prepareOp(actor: Actor, operation: Op): void {
-  if (isWrite(operation.kind) && operation.b === 0) operation.b = actor.stamps.next(operation.a);
+  if (isWrite(operation.kind) && operation.b === 0) operation.b = stampFor(actor, operation.a);
+}
+
+/** A new content for a page: of an address space, or of the file that a shared mapping shows there. */
+function stampFor(actor: Actor, page: number): number {
+  const shadow = shadowOf(actor, page);
+  if (shadow?.region.backing?.shared !== true) return actor.stamps.next(page);
+  return (shadow.file as FileShadow).nextStamp(actor.cpu.id, shadow.filePage(page));
 }
 
 /** @returns the result; for accesses see outcome.ts. @throws InvariantError when the model did what it must not do */
@@ -107,7 +118,8 @@ function areaCall(actor: Actor, operation: Readonly<Op>): number {
   const shadow = shadowOf(actor, at);
   switch (kind) {
     case OP_MMAP: {
-      const result = mmap(cpu, at, pages, c, d);
+      const file = e === 0 ? NO_MAPPING : (actor.files[backingFile(e)] as MappingId);
+      const result = mmap(cpu, at, pages, c, d, file, e === 0 ? 0 : backingPage(e));
       if (result >= 0) shadow?.mapped(at, pages, c);
       else failed(shadow, at, pages, result);
       return result;

@@ -48,7 +48,7 @@ const OP_ARGS: Readonly<Record<OpName, readonly string[]>> = {
   kernel_write: ['page', 'stamp'],
   remote_read: ['page'],
   remote_write: ['page', 'stamp'],
-  mmap: ['at', 'pages', 'prot', 'flags'],
+  mmap: ['at', 'pages', 'prot', 'flags', 'backing'],
   munmap: ['at', 'pages'],
   mprotect: ['at', 'pages', 'prot'],
   mremap: ['at', 'pages', 'newPages', 'flags', 'newAt'],
@@ -120,12 +120,34 @@ export const opKind = (name: OpName): OpKind => kind(name);
 export const isTouch = (opKindNumber: OpKind): boolean => opKindNumber >= OP_READ && opKindNumber <= OP_REMOTE_WRITE;
 export const isWrite = (opKindNumber: OpKind): boolean => isTouch(opKindNumber) && (opKindNumber & 1) === 0;
 
+/** What lies behind the pages of a region, if it is not private anonymous memory. */
+export interface Backing {
+  /** Number of the file. */
+  readonly file: number;
+  /** Page of the file at the start of the region. */
+  readonly offset: number;
+  /** Do writes reach the file, or does each address space have its own copy of what it wrote? */
+  readonly shared: boolean;
+}
+
+/** The fifth number of mmap: 0 for anonymous memory, else a file by its number in the run, and the page of it to begin with. @param page of the region */
+export const backingAt = (backing: Backing | undefined, page: number): number =>
+  backing === undefined ? 0 : (backing.offset + page) * BACKING_FILES + backing.file + 1;
+export const backingFile = (backing: number): number => (backing % BACKING_FILES) - 1;
+export const backingPage = (backing: number): number => Math.floor(backing / BACKING_FILES);
+const BACKING_FILES = 64;
+
 export const opName = (opKindNumber: OpKind): string => OP_NAMES[opKindNumber] ?? `kind ${opKindNumber}`;
 
 /** "mmap at=4096 pages=16 prot=1 flags=2" */
 export function describeOp(operation: Readonly<Op>): string {
   const name = OP_NAMES[operation.kind];
   const numbers = [operation.a, operation.b, operation.c, operation.d, operation.e];
-  const args = (name === undefined ? [] : OP_ARGS[name]).map((arg, index) => `${arg}=${numbers[index]}`);
+  const args = (name === undefined ? [] : OP_ARGS[name]).flatMap((arg, index) => describeArg(arg, numbers[index] as number));
   return [opName(operation.kind), ...args].join(' ');
+}
+
+function describeArg(arg: string, number: number): string[] {
+  if (arg !== 'backing') return [`${arg}=${number}`];
+  return number === 0 ? [] : [`file=${backingFile(number)}`, `page=${backingPage(number)}`];
 }

@@ -3,7 +3,26 @@
  * repeat, or rules to draw them from a seed. The same program and seed give the same operations again.
  * Next: draw_op.ts, page_shadow.ts
  */
-import type { Op, OpName } from './op.ts';
+import type { Backing, Op, OpName } from './op.ts';
+
+/**
+ * Which pages only this CPU writes: those whose offset leaves `offset` when divided by `step`. `all` means that everybody writes
+ * everything, `none` that this CPU writes nothing there.
+ */
+export type Ownership = { readonly step: number; readonly offset: number } | 'all' | 'none';
+
+/** A file of the run and what a CPU may expect of it. Its number is its position in the list of the program and in that of the run. */
+export interface FileUse {
+  readonly name: string;
+  /** Size when the run starts. */
+  readonly pages: number;
+  /** What a page holds that nobody has written: what its device holds, or zero. */
+  readonly initial: 'token' | 'zero';
+  /** Of its pages, not of those of a region. */
+  readonly writes: Ownership;
+  /** Who truncates it and punches holes: nobody or this CPU alone, or others too. */
+  readonly discards: 'mine' | 'shared';
+}
 
 /** A range of pages and what a CPU may expect of it. */
 export interface Region {
@@ -16,11 +35,11 @@ export interface Region {
   readonly layout: 'fixed' | 'mine' | 'shared';
   /** Who may throw contents away (munmap, MADV_DONTNEED): nobody or this CPU alone, or others too. */
   readonly discards: 'mine' | 'shared';
-  /**
-   * Which pages only this CPU writes: those whose offset leaves `offset` when divided by `step`. `all` means that everybody writes
-   * everything, `none` that this CPU writes nothing here.
-   */
-  readonly writes: { readonly step: number; readonly offset: number } | 'all' | 'none';
+  /** Of a shared mapping of a file: as the file says. */
+  readonly writes: Ownership;
+  readonly backing?: Backing;
+  /** What a fresh page holds: zero when not given, what a userfaultfd handler puts there (`fillStamp`), or either. */
+  readonly fresh?: 'zero' | 'fill' | 'either';
 }
 
 /** One way to draw an operation. */
@@ -28,8 +47,10 @@ export interface DrawRule {
   readonly op: OpName;
   /** How often, relative to the other rules. */
   readonly weight: number;
-  /** Position in `regions` of the range that the operation falls into; 0 when the operation has no range. */
+  /** Position in `regions` of the range that the operation falls into; none when the operation has no range. */
   readonly region?: number;
+  /** Number of the file that the operation works on, for operations that name a file instead of a range. */
+  readonly file?: number;
   /** Fewest and most pages; one page when not given. `whole` takes the whole region. */
   readonly pages?: readonly [number, number] | 'whole';
   /** Where operations may begin: a multiple of so many pages from the start of the region. */
@@ -42,6 +63,7 @@ export interface DrawRule {
 
 export interface Program {
   readonly regions: readonly Region[];
+  readonly files?: readonly FileUse[];
   /** Executed once, before the common start. */
   readonly setup?: readonly Op[];
   readonly body: { readonly list: readonly Op[] } | { readonly draw: readonly DrawRule[] };
@@ -49,4 +71,9 @@ export interface Program {
   readonly count?: number;
   /** Signals are sent in this run: calls may be interrupted, accesses killed. */
   readonly signals?: boolean;
+  /**
+   * This CPU serves the others (it answers userfaults, signals fences, writes back): it goes on, whatever its count and however the run is
+   * told to stop, until all others have ended their programs. Helpers are the last CPUs of a run.
+   */
+  readonly helper?: boolean;
 }

@@ -4,6 +4,7 @@
  */
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { PC_OP_INDEX, PC_OP_KIND } from '@faultlab/core/memory/percpu';
+import { leftCount } from '../doorbell.ts';
 import type { WorkContext } from '../work.ts';
 import { type Actor, createActor } from './actor.ts';
 import { betweenOps, dropSpace, enterSpace, handleSignals, useSpace } from './calls.ts';
@@ -20,6 +21,12 @@ export interface ProgramOrder {
   readonly program: Program;
   /** The address space to run on, made by the setup work. */
   readonly home: number;
+  /** The model's numbers of the files of the run. */
+  readonly files: readonly number[];
+  /** CPUs of the run, devices not counted. */
+  readonly cpus: number;
+  /** How many of them, the last ones, only serve the others. */
+  readonly helpers: number;
 }
 
 export interface ProgramResult {
@@ -47,6 +54,7 @@ export default function runProgram(context: WorkContext, order: ProgramOrder): P
 
 class ProgramRun {
   readonly #context: WorkContext;
+  readonly #order: ProgramOrder;
   readonly #program: Program;
   readonly #actor: Actor;
   readonly #log: OpLog;
@@ -58,32 +66,41 @@ class ProgramRun {
   constructor(context: WorkContext, order: ProgramOrder) {
     const { cpu, arena } = context;
     this.#context = context;
+    this.#order = order;
     this.#program = order.program;
-    this.#actor = createActor(cpu, arena, order.home, order.program);
+    this.#actor = createActor(cpu, arena, order.home, order.program, order.files);
     this.#log = new OpLog(cpu.memory.user, arena, cpu.id);
     this.#latency = new LatencyRecorder(cpu.memory.user, arena.latency(cpu.id));
     this.#probe = new FaultPathProbe(cpu);
   }
 
   body(): void {
-    const { body, count = Number.POSITIVE_INFINITY } = this.#program;
+    const { body } = this.#program;
     const { cpu, seed } = this.#context;
     const next = op('nop');
     if ('draw' in body) {
-      const source = new OpSource(body.draw, this.#program, seed, cpu.id, cpu.memory.size.cpus);
-      for (let round = 0; round < count && !this.#context.stopRequested(); round++) {
+      const source = new OpSource(body.draw, this.#program, seed, cpu.id, this.#order.cpus - this.#order.helpers);
+      for (let round = 0; this.#goesOn(round); round++) {
         source.draw(next);
         this.execute(next);
       }
       return;
     }
-    for (let round = 0; round < count; round++) {
+    for (let round = 0; this.#goesOn(round); round++) {
       for (const operation of body.list) {
-        if (this.#context.stopRequested()) return;
+        if (!this.#goesOn(round)) return;
         Object.assign(next, operation);
         this.execute(next);
       }
     }
+  }
+
+  /** A helper may not leave anybody waiting for it. */
+  #goesOn(round: number): boolean {
+    const stopped = this.#context.stopRequested();
+    const { helper = false, count = Number.POSITIVE_INFINITY } = this.#program;
+    if (helper) return leftCount(this.#context.cpu.memory) < this.#order.cpus - this.#order.helpers;
+    return !stopped && round < count;
   }
 
   /** One operation. Writes without a stamp are given one. */

@@ -2,10 +2,12 @@
  * Makes the address space of a run and lays out its areas, on one CPU, before the others start.
  * Next: dissolve_work.ts is its end.
  */
+import { type MappingId, NO_MAPPING } from '@faultlab/core/base/brand';
 import { errnoName } from '@faultlab/core/base/errno';
 import { UsageError } from '@faultlab/core/base/errors';
+import type { Cpu } from '@faultlab/core/cpu';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
-import { LINE_WORDS } from '@faultlab/core/memory/shared_words';
+import { createFile, type FileSpec } from '@faultlab/core/mm/address_space';
 import type { WorkContext } from '../work.ts';
 import { createActor } from './actor.ts';
 import { betweenOps, enterSpace, newSpace } from './calls.ts';
@@ -14,17 +16,25 @@ import { describeOp, isTouch, type Op } from './op.ts';
 
 export interface SetupOrder {
   readonly ops: readonly Op[];
+  readonly files: readonly FileSpec[];
 }
 
-/** @returns the new address space, which has one user for as long as the run lasts */
-export default function setUp(context: WorkContext, order: SetupOrder): number {
+/** What the set-up has made, by the model's own numbers. */
+export interface SetUp {
+  /** The new address space, which has one user for as long as the run lasts. */
+  readonly space: number;
+  readonly files: readonly number[];
+}
+
+export default function setUp(context: WorkContext, order: SetupOrder): SetUp {
   const { cpu, arena } = context;
   context.arrive();
-  cpu.memory.user.fill(0, arena.mailboxes, arena.counter + 2 * LINE_WORDS);
+  cpu.memory.user.fill(0, arena.mailboxes, arena.opLog(0));
+  const files = order.files.map((spec) => makeFile(cpu, spec));
   const space = newSpace(cpu);
   if (space < 0) throw new UsageError('The machine has no free address space; raise size.mms.');
   enterSpace(cpu, space);
-  const actor = createActor(cpu, arena, space, { regions: [], body: { list: [] } });
+  const actor = createActor(cpu, arena, space, { regions: [], body: { list: [] } }, files);
   for (const planned of order.ops) {
     const operation = { ...planned };
     prepareOp(actor, operation);
@@ -38,5 +48,11 @@ export default function setUp(context: WorkContext, order: SetupOrder): number {
   }
   enterSpace(cpu, 0);
   rcu_barrier(cpu);
-  return space;
+  return { space, files };
+}
+
+function makeFile(cpu: Cpu, spec: FileSpec): MappingId {
+  const file = createFile(cpu, spec);
+  if (file === NO_MAPPING) throw new UsageError('The machine has no room for the files of this run; raise size.mappings.');
+  return file;
 }

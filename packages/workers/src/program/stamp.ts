@@ -11,6 +11,10 @@ const COUNTER_MASK: number = (1 << COUNTER_BITS) - 1;
 /** A few bits that differ between neighbouring pages and between regions. */
 const pageHash = (page: number): number => (Math.imul(page, 0x9e3779b1) >>> (32 - PAGE_BITS)) & 0xff;
 
+/** A stamp made of its parts. The counter wraps, and is never 0. */
+export const makeStamp = (page: number, cpu: number, counter: number): number =>
+  (pageHash(page) << (CPU_BITS + COUNTER_BITS)) | ((cpu & ((1 << CPU_BITS) - 1)) << COUNTER_BITS) | ((counter % COUNTER_MASK) + 1);
+
 /** The counter of one CPU's stamps. */
 export class StampSource {
   readonly #cpu: number;
@@ -26,6 +30,29 @@ export class StampSource {
     return (pageHash(page) << (CPU_BITS + COUNTER_BITS)) | (this.#cpu << COUNTER_BITS) | this.#counter;
   }
 }
+
+/** What a userfaultfd handler puts into a page: always the same for a page. */
+export const fillStamp = (page: number): number => makeStamp(page, -1, 0);
+
+/** Pages of files have keys of their own, far above all pages of address spaces that programs use. */
+const FILE_KEYS = 0x40000000;
+const PAGES_PER_FILE = 0x10000;
+/** What the stamps of a page of a file are made for. */
+export const fileKey = (file: number, page: number): number => FILE_KEYS + file * PAGES_PER_FILE + page;
+
+/**
+ * Of two contents of one page, which was there first? Stamps of one CPU count; whatever is no stamp of the page was there before all of them.
+ * Only for stamps that count the writes of their page, and less than half of the counter apart.
+ */
+export function isOlder(value: number, than: number, page: number): boolean {
+  if (!stampFits(value, page)) return true;
+  if (stampCpu(value) !== stampCpu(than)) return false;
+  const steps = ((than & COUNTER_MASK) - (value & COUNTER_MASK) + COUNTER_MASK) % COUNTER_MASK;
+  return steps > 0 && steps < COUNTER_MASK / 2;
+}
+
+/** The last bits of the number of the CPU that made a stamp. */
+export const stampCpu = (stamp: number): number => (stamp >>> COUNTER_BITS) & ((1 << CPU_BITS) - 1);
 
 /** Was the stamp made for that page? Wrong pages are recognised in all but one of 256 cases. */
 export const stampFits = (stamp: number, page: number): boolean =>

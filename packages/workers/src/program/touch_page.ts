@@ -7,23 +7,41 @@ import { InvariantError } from '@faultlab/core/base/errors';
 import type { Actor } from './actor.ts';
 import { shadowOf } from './actor.ts';
 import { read, readInKernel, readRemote, valueRead, write, writeInKernel, writeRemote } from './calls.ts';
+import { NO_FLOOR } from './file_shadow.ts';
 import { isWrite, OP_KERNEL_READ, OP_KERNEL_WRITE, OP_READ, OP_REMOTE_READ, OP_REMOTE_WRITE, OP_WRITE, type OpKind, opName } from './op.ts';
-import { ACCESS_KILLED, ACCESS_OK, ACCESS_OOM, gradeOf, outcomeName } from './outcome.ts';
-import { OUTCOME } from './page_shadow.ts';
+import { ACCESS_KILLED, ACCESS_OK, ACCESS_OOM, BUS_ADRERR, gradeOf, outcomeName } from './outcome.ts';
+import { OUTCOME, type PageShadow } from './page_shadow.ts';
+import { publish, published } from './published.ts';
 
 /** @returns how the access ended; 0 is good. @throws InvariantError when it cannot end so, or the content is wrong */
 export function touchPage(actor: Actor, kind: OpKind, page: number, stamp: number): number {
   const shadow = shadowOf(actor, page);
   const writes = isWrite(kind);
   const predicted = shadow?.predicted(page, writes);
+  const floor = shadow === undefined || writes ? NO_FLOOR : floorOf(actor, shadow, page);
   const result = access(actor, kind, page, stamp);
+  if (shadow !== undefined && writes && result !== ACCESS_OK) shadow.writeEnded(page);
+  if (predicted === ACCESS_OK && mayBeBus(kind, result) && shadow?.mayBeBeyondEnd(page) === true) return result;
   if (predicted !== undefined) judgeEnding(actor, kind, page, predicted, result);
-  else if (gradeOf(kind, result, actor.signals) === 'forbidden') throw impossible(kind, page, result, 'that is never possible here');
+  else if (gradeOf(kind, result, actor.signals) === 'forbidden' && !(result === BUS_ADRERR && shadow?.mayBeBeyondEnd(page) === true)) {
+    throw impossible(kind, page, result, 'that is never possible here');
+  }
   if (result !== ACCESS_OK || shadow === undefined) return result;
-  if (writes) shadow.wrote(page, stamp);
-  else shadow.judgeRead(page, valueRead(actor.cpu));
+  if (writes) {
+    shadow.wrote(page, stamp);
+    if (shadow.region.backing?.shared === true) publish(actor, shadow.region.backing.file, shadow.filePage(page), stamp);
+  } else shadow.judgeRead(page, valueRead(actor.cpu), floor);
   return result;
 }
+
+/** What the owner of the page had published before this CPU reads it: what is read must not be older. */
+function floorOf(actor: Actor, shadow: PageShadow, page: number): number {
+  const file = shadow.fileOf(page);
+  return file === undefined ? NO_FLOOR : published(actor, file.file, shadow.filePage(page));
+}
+
+/** User code gets a signal, the kernel an error. */
+const mayBeBus = (kind: OpKind, result: number): boolean => result === BUS_ADRERR || (kind !== OP_READ && kind !== OP_WRITE && result < 0);
 
 function access({ cpu }: Actor, kind: OpKind, page: number, stamp: number): number {
   switch (kind) {

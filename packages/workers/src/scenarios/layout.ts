@@ -1,9 +1,9 @@
 /**
  * The vocabulary of the scenarios: where their ranges lie, and the calls that lay them out.
  */
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '@faultlab/core/mm/mman';
-import { type Op, op } from '../program/op.ts';
-import type { Region } from '../program/program.ts';
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from '@faultlab/core/mm/mman';
+import { backingAt, type Op, op } from '../program/op.ts';
+import type { FileUse, Region } from '../program/program.ts';
 
 export const READ_ONLY: number = PROT_READ;
 export const READ_WRITE: number = PROT_READ | PROT_WRITE;
@@ -17,9 +17,13 @@ const APART = 0x1000;
 /** First page of the range with that number. */
 export const rangeStart = (index: number): number => BASE + index * APART;
 
+/** Kind of sharing of a mapping of the region, for mmap at a given place. */
+export const mapFlags = ({ backing }: Region): number =>
+  backing === undefined ? PRIVATE_FIXED : MAP_FIXED | (backing.shared ? MAP_SHARED : MAP_PRIVATE);
+
 /** A mapping of the whole region. */
 export const mapRegion = (region: Region, prot: number = READ_WRITE, extraFlags = 0): Op =>
-  op('mmap', region.start, region.pages, prot, PRIVATE_FIXED | extraFlags);
+  op('mmap', region.start, region.pages, prot, mapFlags(region) | extraFlags, backingAt(region.backing, 0));
 
 /** A range that nobody remaps, of which CPU `cpu` writes every `cpus`th page. */
 export const striped = (name: string, index: number, pages: number, cpu: number, cpus: number): Region => ({
@@ -41,6 +45,33 @@ export const ownRange = (name: string, index: number, pages: number, cpu: number
   layout: 'mine',
   discards: 'mine',
   writes: { step: 1, offset: 0 },
+});
+
+/** A file that nobody shortens, of which CPU `cpu` writes every `cpus`th page. */
+export const stripedFile = (name: string, pages: number, cpu: number, cpus: number): FileUse => ({
+  name,
+  pages: Math.max(pages, cpus),
+  initial: 'token',
+  writes: { step: cpus, offset: cpu },
+  discards: 'mine',
+});
+
+/** A shared mapping of a whole file, which nobody remaps. */
+export const sharedView = (file: FileUse, number: number, index: number): Region => ({
+  name: `${file.name}, shared`,
+  start: rangeStart(index),
+  pages: file.pages,
+  initial: READ_WRITE,
+  layout: 'fixed',
+  discards: 'mine',
+  writes: file.writes,
+  backing: { file: number, offset: 0, shared: true },
+});
+
+/** A private mapping of a whole file, of whose copies CPU `cpu` makes every `cpus`th. */
+export const privateView = (file: FileUse, number: number, index: number, cpu: number, cpus: number): Region => ({
+  ...striped(`${file.name}, private`, index, file.pages, cpu, cpus),
+  backing: { file: number, offset: 0, shared: false },
 });
 
 /** All CPUs of a run. */

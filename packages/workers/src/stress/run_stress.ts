@@ -10,6 +10,7 @@ import { othersWatch } from '../environment.ts';
 import { bootMachine, type Machine } from '../machine.ts';
 import { runScenarioOn, type ScenarioResult } from '../run_scenario.ts';
 import type { Scenario } from '../scenario.ts';
+import { devicesFor } from '../scenario_machine.ts';
 import { StressTotals } from './stress_totals.ts';
 
 export interface StressOptions {
@@ -45,7 +46,7 @@ export const sliceSeed = (seed: number, slice: number): number => (seed + Math.i
 /** @throws UsageError for a bad option */
 export async function runStress(options: StressOptions): Promise<StressOutcome> {
   const { policy, cpus, seed, verify, scenarios, seconds } = options;
-  await using machine = await bootMachine({ policy, cpus, seed, verify });
+  await using machine = await bootMachine({ policy, cpus, seed, verify, devices: devicesFor(scenarios) });
   const totals = new StressTotals(cpus);
   const startedMs = performance.now();
   const others = othersWatch();
