@@ -12,6 +12,8 @@ import { percpuBase } from './memory/percpu.ts';
 import type { SharedMemory } from './memory/shared_memory.ts';
 import type { SharedWords } from './memory/shared_words.ts';
 import type { StepGate } from './memory/step_gate.ts';
+import { archByName } from './policy/arch_entries.ts';
+import { type ArchEntry, type EntryRules, entryRules } from './policy/arch_entry.ts';
 import type { FaultPolicy } from './policy/fault_policy.ts';
 import { policyByName } from './policy/policies.ts';
 import type { PointObserver } from './trace/points.ts';
@@ -42,6 +44,8 @@ export interface CpuOptions {
   readonly now: () => number;
   readonly seed?: number;
   readonly policy?: FaultPolicy;
+  /** Whose fault entry the CPU has; x86 if absent. */
+  readonly arch?: ArchEntry;
   readonly gate?: StepGate | null;
   readonly points?: PointObserver | null;
   /** Check more than the constant-time assertions. */
@@ -67,6 +71,8 @@ export class Cpu {
   readonly now: () => number;
   readonly prng: Prng;
   readonly policy: FaultPolicy;
+  /** The fault entry of the CPU's architecture, as of the policy's release. */
+  readonly entry: EntryRules;
   /** The policy counts readers of an area (6.15 on): asked so often that it has a field of its own. */
   readonly vmaRefcount: boolean;
   readonly verify: boolean;
@@ -106,6 +112,7 @@ export class Cpu {
     this.now = options.now;
     this.prng = new Prng(options.seed ?? 1, id);
     this.policy = options.policy ?? policyByName('linux-6.18');
+    this.entry = entryRules(options.arch ?? archByName('x86'), this.policy);
     this.vmaRefcount = this.policy.vmaLock === 'refcount';
     this.verify = options.verify ?? false;
     this.spin = options.spin ?? true;

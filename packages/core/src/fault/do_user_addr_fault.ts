@@ -10,24 +10,29 @@
  *                  ^                         | RETRY: lock is gone, TRIED from now on
  *                  +-------------------------+
  *
- * @kernel arch/x86/mm/fault.c do_user_addr_fault()
- * @fidelity faithful for x86; protection keys and shadow stacks do not exist
+ * The function is x86's. Other architectures have the same steps under another name, and what they do differently is a field of cpu.entry
+ * (policy/arch_entry.ts), consulted at one place each.
+ *
+ * @kernel arch/x86/mm/fault.c do_user_addr_fault(); arch/arm64/mm/fault.c do_page_fault(), arch/arm/mm/fault.c do_page_fault(),
+ *   arch/powerpc/mm/fault.c ___do_page_fault(), arch/riscv/mm/fault.c handle_page_fault(), arch/loongarch/mm/fault.c __do_page_fault(),
+ *   arch/s390/mm/fault.c do_exception(), arch/sparc/mm/fault_32.c do_sparc_fault()
+ * @fidelity faithful for x86, the others where they differ in locking; protection keys and shadow stacks do not exist
  * Next: mm/vma_lock.ts lock_vma_under_rcu(), fault/handle_mm_fault.ts
  */
 import { assert, invariant } from '../base/assert.ts';
-import type { MmId, VmaId, Vpn } from '../base/brand.ts';
-import { NO_VMA } from '../base/brand.ts';
+import type { MmId, Vpn } from '../base/brand.ts';
+import { NO_MM, NO_VMA } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { heldCount } from '../locking/held_locks.ts';
 import { PC_FAULT_VPN } from '../memory/percpu.ts';
 import { mmap_read_unlock } from '../mm/mmap_lock.ts';
-import { vm_flags } from '../mm/vm_area_struct.ts';
-import { VM_ACCESS_FLAGS, VM_EXEC, VM_WRITE } from '../mm/vm_flags.ts';
 import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
 import { fatal_signal_pending, signal_pending } from '../sched/task.ts';
 import {
   count_vm_event,
   FAULTS_KERNEL,
+  FAULTS_LOCAL_MAJOR,
+  FAULTS_PSEUDO,
   FAULTS_REFUSED,
   FAULTS_RETRIED_VMA,
   FAULTS_SIGNAL,
@@ -39,12 +44,18 @@ import {
 import { TRACE_FAULT_RETRY, TRACE_PAGE_FAULT_KERNEL, TRACE_PAGE_FAULT_USER } from '../trace/events.ts';
 import { at, BEFORE_MMAP_RETRY, BETWEEN_DROP_AND_RETRY } from '../trace/points.ts';
 import { trace } from '../trace/trace_ring.ts';
+import { access_error, denyUnderVmaLock } from './arch/access_error.ts';
+import { answerOf } from './arch/answer_of.ts';
+import { PF_GUEST, PF_GUEST_PFAULT, X86_PF_INSTR, X86_PF_USER, X86_PF_WRITE } from './arch/error_code.ts';
+import { findAndExpand } from './arch/find_and_expand.ts';
+import { __gmap_link, gmapLinkAfterCompleted } from './arch/gmap.ts';
 import { handle_mm_fault } from './handle_mm_fault.ts';
 import { lock_mm_and_find_vma } from './lock_mm_and_find_vma.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_DEFAULT,
   FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_RETRY_NOWAIT,
   FAULT_FLAG_TRIED,
   FAULT_FLAG_USER,
   FAULT_FLAG_VMA_LOCK,
@@ -59,12 +70,6 @@ import {
   type VmFaultBits,
 } from './vm_fault.ts';
 
-/** Bits of the x86 error code. */
-export const X86_PF_PROT = 0x1;
-export const X86_PF_WRITE = 0x2;
-export const X86_PF_USER = 0x4;
-export const X86_PF_INSTR = 0x10;
-
 /** How a fault ended for the task. */
 export const FAULT_HANDLED = 0;
 /** No area at the address. */
@@ -75,11 +80,13 @@ export const FAULT_SIGBUS = 3;
 export const FAULT_OOM = 4;
 /** A signal is pending that ended the wait: the caller delivers it, and a user instruction then faults again. */
 export const FAULT_SIGNAL_PENDING = 5;
-export type FaultOutcome = 0 | 1 | 2 | 3 | 4 | 5;
+/** s390: the guest is told that its page is on the way. Nobody waits. */
+export const FAULT_PFAULT = 6;
+export type FaultOutcome = 0 | 1 | 2 | 3 | 4 | 5 | 6;
 
 /**
  * Resolves a fault of the address space that this CPU runs on.
- * @param errorCode X86_PF_* bits; without USER the kernel itself faulted, in an access that may fail
+ * @param errorCode X86_PF_* and PF_* bits; without USER the kernel itself faulted, in an access that may fail
  * @locks in: nothing. out: nothing. May sleep.
  */
 export function do_user_addr_fault(cpu: Cpu, vpn: Vpn, errorCode: number): FaultOutcome {
@@ -88,30 +95,30 @@ export function do_user_addr_fault(cpu: Cpu, vpn: Vpn, errorCode: number): Fault
   count_vm_event(cpu, user ? FAULTS_USER : FAULTS_KERNEL);
   trace(cpu, user ? TRACE_PAGE_FAULT_USER : TRACE_PAGE_FAULT_KERNEL, vpn, errorCode);
   cpu.words[cpu.percpu + PC_FAULT_VPN] = vpn + 1;
-  const outcome = resolve(cpu, vpn, errorCode, initialFlags(errorCode));
+  const outcome = resolve(cpu, vpn, errorCode, initialFlags(cpu, errorCode));
   cpu.words[cpu.percpu + PC_FAULT_VPN] = 0;
   invariant(heldCount(cpu) === 0, 'I09', 'a fault ended, but its lock was not released');
-  if (outcome === FAULT_SIGNAL_PENDING) count_vm_event(cpu, FAULTS_SIGNAL);
   return outcome;
 }
 
-function initialFlags(errorCode: number): number {
+function initialFlags(cpu: Cpu, errorCode: number): number {
   let flags = FAULT_FLAG_DEFAULT;
   if ((errorCode & X86_PF_WRITE) !== 0) flags |= FAULT_FLAG_WRITE;
   if ((errorCode & X86_PF_INSTR) !== 0) flags |= FAULT_FLAG_INSTRUCTION;
   if ((errorCode & X86_PF_USER) !== 0) flags |= FAULT_FLAG_USER;
+  if ((errorCode & PF_GUEST_PFAULT) !== 0 && cpu.entry.nowaitPseudoFaults && isGuest(cpu, errorCode)) flags |= FAULT_FLAG_RETRY_NOWAIT;
   return flags;
 }
 
 function resolve(cpu: Cpu, vpn: Vpn, errorCode: number, firstFlags: number): FaultOutcome {
-  const mm = cpu.mm;
+  const { mm, entry } = cpu;
   let flags = firstFlags;
-  if ((flags & FAULT_FLAG_USER) === 0 || cpu.policy.vmaLock === 'none') return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags);
+  if ((flags & FAULT_FLAG_USER) === 0 || !entry.vmaLock) return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags);
   for (;;) {
     const vma = lock_vma_under_rcu(cpu, mm, vpn);
     if (vma === NO_VMA) break;
     if (access_error(cpu, vma, errorCode)) {
-      vma_end_read(cpu, vma); // R9
+      denyUnderVmaLock(cpu, vma);
       count_vm_event(cpu, VMA_LOCK_SUCCESS);
       return refused(cpu, FAULT_SEGV_ACCERR);
     }
@@ -124,8 +131,8 @@ function resolve(cpu: Cpu, vpn: Vpn, errorCode: number, firstFlags: number): Fau
     count_vm_event(cpu, VMA_LOCK_RETRY);
     at(cpu, BETWEEN_DROP_AND_RETRY);
     // The attempt that started the I/O was the first: the next one holds its lock through whatever is left.
-    if ((result & VM_FAULT_MAJOR) !== 0 && cpu.policy.triedAfterMajor) flags |= FAULT_FLAG_TRIED;
-    if (fault_signal_pending(cpu, flags)) return FAULT_SIGNAL_PENDING;
+    if ((result & VM_FAULT_MAJOR) !== 0 && entry.triedAfterVmaMajor) flags |= FAULT_FLAG_TRIED;
+    if (fault_signal_pending(cpu, flags)) return leaveForSignal(cpu, flags);
     if ((result & VM_FAULT_RETRY_VMA) === 0) break;
     count_vm_event(cpu, FAULTS_RETRIED_VMA);
   }
@@ -133,27 +140,78 @@ function resolve(cpu: Cpu, vpn: Vpn, errorCode: number, firstFlags: number): Fau
 }
 
 function resolveUnderMmapLock(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, firstFlags: number): FaultOutcome {
+  const { entry } = cpu;
   let flags = firstFlags;
+  let major = 0;
   for (;;) {
     count_vm_event(cpu, MMAP_ATTEMPTS);
     at(cpu, BEFORE_MMAP_RETRY);
-    const vma = lock_mm_and_find_vma(cpu, mm, vpn);
-    if (vma === NO_VMA) return fatal_signal_pending(cpu) ? FAULT_SIGNAL_PENDING : refused(cpu, FAULT_SEGV_MAPERR);
+    const vma = entry.findsAndExpands ? findAndExpand(cpu, mm, vpn) : lock_mm_and_find_vma(cpu, mm, vpn);
+    if (vma === NO_VMA) return fatal_signal_pending(cpu) ? leaveForSignal(cpu, flags) : refused(cpu, FAULT_SEGV_MAPERR);
     if (access_error(cpu, vma, errorCode)) {
       mmap_read_unlock(cpu, mm);
       return refused(cpu, FAULT_SEGV_ACCERR);
     }
     const result = handle_mm_fault(cpu, vma, vpn, flags);
-    if ((result & VM_FAULT_COMPLETED) !== 0) return FAULT_HANDLED;
-    if ((result & VM_FAULT_RETRY) === 0) {
-      mmap_read_unlock(cpu, mm);
-      return outcomeOf(result);
+    if (entry.localMajor) major |= result & VM_FAULT_MAJOR;
+    switch (answerOf(entry, result)) {
+      case 'completed':
+        return afterCompleted(cpu, mm, vpn, errorCode, major);
+      case 'error':
+        mmap_read_unlock(cpu, mm);
+        return outcomeOf(result);
+      case 'done':
+        return afterDone(cpu, mm, vpn, errorCode, major);
+      case 'retry':
     }
-    if (fault_signal_pending(cpu, flags)) return FAULT_SIGNAL_PENDING;
+    if (fault_signal_pending(cpu, flags)) return leaveForSignal(cpu, flags, mm);
+    if ((flags & FAULT_FLAG_RETRY_NOWAIT) !== 0) return pseudoFault(cpu, mm);
     trace(cpu, TRACE_FAULT_RETRY, vpn, flags);
     at(cpu, BETWEEN_DROP_AND_RETRY);
     flags = nextFlags(cpu, flags);
   }
+}
+
+/** The lock is gone and the page is there. @locks none in, none out */
+function afterCompleted(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, major: number): FaultOutcome {
+  switch (cpu.entry.afterCompleted) {
+    case 'return':
+      return FAULT_HANDLED;
+    case 'accounting':
+      return accountLocally(cpu, major);
+    case 'gmap':
+      if (!isGuest(cpu, errorCode)) return FAULT_HANDLED;
+      return gmapLinkAfterCompleted(cpu, mm, vpn) ? FAULT_HANDLED : FAULT_SEGV_MAPERR;
+  }
+}
+
+/** The page is there. @locks in: mmap read. out: nothing */
+function afterDone(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, major: number): FaultOutcome {
+  if (isGuest(cpu, errorCode)) __gmap_link(cpu, mm, vpn);
+  mmap_read_unlock(cpu, mm);
+  return accountLocally(cpu, major);
+}
+
+const isGuest = (cpu: Cpu, errorCode: number): boolean => cpu.entry.gmap && (errorCode & PF_GUEST) !== 0;
+
+/** @param major MAJOR, if an attempt under mmap_lock said so and the entry cares */
+function accountLocally(cpu: Cpu, major: number): FaultOutcome {
+  if (major !== 0) count_vm_event(cpu, FAULTS_LOCAL_MAJOR);
+  return FAULT_HANDLED;
+}
+
+/** RETRY to an attempt that may not wait: the lock is still held. @locks in: mmap read. out: nothing */
+function pseudoFault(cpu: Cpu, mm: MmId): FaultOutcome {
+  mmap_read_unlock(cpu, mm);
+  count_vm_event(cpu, FAULTS_PSEUDO);
+  return FAULT_PFAULT;
+}
+
+/** A signal ends the fault. @param mm the address space whose lock an attempt with RETRY_NOWAIT has kept. @locks none in but that, none out */
+function leaveForSignal(cpu: Cpu, flags: number, mm: MmId = NO_MM): FaultOutcome {
+  if (mm !== NO_MM && (flags & FAULT_FLAG_RETRY_NOWAIT) !== 0) mmap_read_unlock(cpu, mm);
+  count_vm_event(cpu, FAULTS_SIGNAL);
+  return (flags & FAULT_FLAG_USER) === 0 && cpu.entry.signalInKernelMode === 'sigbus' ? FAULT_SIGBUS : FAULT_SIGNAL_PENDING;
 }
 
 /** The fault ends before any handler has seen it. */
@@ -170,16 +228,6 @@ function nextFlags(cpu: Cpu, flags: number): number {
 /** Must the task go back and take a signal instead of trying again? Fatal ones always; any, when a user instruction can just fault again. */
 function fault_signal_pending(cpu: Cpu, flags: number): boolean {
   return fatal_signal_pending(cpu) || ((flags & FAULT_FLAG_USER) !== 0 && signal_pending(cpu));
-}
-
-/** Does the area forbid the access? */
-function access_error(cpu: Cpu, vma: VmaId, errorCode: number): boolean {
-  const flags = vm_flags(cpu.memory, vma);
-  if ((errorCode & X86_PF_WRITE) !== 0) return (flags & VM_WRITE) === 0;
-  // A read of a present page faulted: no change of the tables can make it legal.
-  if ((errorCode & X86_PF_PROT) !== 0) return true;
-  if ((errorCode & X86_PF_INSTR) !== 0) return (flags & VM_EXEC) === 0;
-  return (flags & VM_ACCESS_FLAGS) === 0;
 }
 
 function outcomeOf(result: VmFaultBits): FaultOutcome {

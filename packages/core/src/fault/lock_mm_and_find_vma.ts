@@ -8,7 +8,7 @@
  *                                             3 unmaps the stack, or grows it, or maps something below
  *   4 mmap write: looks the area up again     <- decides: only what it finds now counts
  *
- * @kernel mm/mmap_lock.c lock_mm_and_find_vma(); mm/vma.c expand_downwards()
+ * @kernel mm/mmap_lock.c lock_mm_and_find_vma(); mm/vma.c expand_downwards(); mm/mmap.c expand_stack()
  * @fidelity faithful for areas that grow downwards; areas that grow upwards do not exist on x86
  * Next: fault/do_user_addr_fault.ts
  */
@@ -45,13 +45,18 @@ export function lock_mm_and_find_vma(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
   if (!mmap_read_trylock(cpu, mm) && mmap_read_lock_killable(cpu, mm) !== 0) return NO_VMA;
   const vma = mas_find(cpu, mmTree(m, mm), vpn);
   if (vma !== NO_VMA && vm_start(m, vma) <= vpn) return vma;
-  const growable = vma !== NO_VMA && (vm_flags(m, vma) & VM_GROWSDOWN) !== 0;
+  if (vma !== NO_VMA && (vm_flags(m, vma) & VM_GROWSDOWN) !== 0) return expand_stack(cpu, mm, vpn);
   mmap_read_unlock(cpu, mm);
-  return growable ? growStack(cpu, mm, vpn) : NO_VMA;
+  return NO_VMA;
 }
 
-function growStack(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
+/**
+ * Grows the stack above the page down to it, if it is still there when mmap_lock has been taken for writing.
+ * @locks in: mmap read. out: mmap read when an area is returned, nothing with NO_VMA. May sleep; a fatal signal ends the wait with NO_VMA.
+ */
+export function expand_stack(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
   const m = cpu.memory;
+  mmap_read_unlock(cpu, mm);
   at(cpu, BETWEEN_UNLOCK_AND_RELOCK);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return NO_VMA;
   const vma = mas_find(cpu, mmTree(m, mm), vpn);

@@ -1,7 +1,8 @@
 /**
  * I27, Q08, Q10, Q11: at rest the event counters agree with each other, exactly (modulo 2^32).
  *
- *   entries (user + kernel) + GUP attempts = finished + errors + refused before a handler + ended by a signal + GUP retries
+ *   entries (user + kernel) + GUP attempts = finished + errors + refused before a handler + ended by a signal
+ *                                            + pseudo-faults + GUP retries
  *   user entries + retries under the VMA lock
  *                                          = vma_lock abort (of faults at their entry) + success + retry, with per-VMA locks; all 0 without
  *   pgfault                                = finished + errors, and in the old accounting + retries
@@ -35,8 +36,8 @@ type Counted = Readonly<Record<CounterName, number>>;
 function sweepFaults(state: SweepState, counted: Counted): void {
   const begun = counted.faults_user + counted.faults_kernel + counted.faults_gup;
   const handled = counted.faults_finished + counted.faults_error;
-  const ended = handled + counted.faults_refused + counted.faults_signal + counted.faults_gup_retried;
-  compare(state, 'Q11', 'user + kernel + GUP faults', begun, 'finished + errors + refused + signals + GUP retries', ended);
+  const ended = handled + counted.faults_refused + counted.faults_signal + counted.faults_pseudo + counted.faults_gup_retried;
+  compare(state, 'Q11', 'user + kernel + GUP faults', begun, 'finished + errors + refused + signals + pseudo-faults + GUP retries', ended);
   const everyAttempt = state.cpu.policy.accounting === 'every-attempt';
   const name = everyAttempt ? 'finished + errors + retries' : 'finished + errors';
   compare(state, 'Q08', 'pgfault', counted.pgfault, name, handled + (everyAttempt ? counted.faults_retried : 0));
@@ -56,7 +57,7 @@ function taskFaults(state: SweepState): number {
 function sweepVmaLock(state: SweepState, counted: Counted): void {
   const others = counted.vma_lock_abort_madvise + counted.vma_lock_abort_reacquire + counted.vma_lock_abort_uffd;
   const answered = counted.vma_lock_abort - others + counted.vma_lock_success + counted.vma_lock_retry;
-  const attempts = state.cpu.policy.vmaLock === 'none' ? 0 : counted.faults_user + counted.faults_retried_vma;
+  const attempts = !state.cpu.entry.vmaLock ? 0 : counted.faults_user + counted.faults_retried_vma;
   compare(state, 'Q08', 'vma_lock abort (of entries) + success + retry', answered, 'attempts', attempts);
 }
 

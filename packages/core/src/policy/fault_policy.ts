@@ -3,6 +3,8 @@
  * Next: policy/policies.ts has the named ones; fault/do_user_addr_fault.ts and fault/fault_lock.ts ask them.
  */
 
+import type { Release } from './releases.ts';
+
 /** How PGFAULT is counted: at the entry of every attempt (until 6.3) or once per finished fault (since 6.4). */
 export type FaultAccounting = 'every-attempt' | 'finished';
 
@@ -26,6 +28,8 @@ export interface FaultPolicy {
   readonly name: string;
   /** One sentence for lists. */
   readonly summary: string;
+  /** The kernel that the policy is, or is a change of: the entries of the architectures are as they were then. */
+  readonly release: Release;
   readonly vmaLock: VmaLockDesign;
   /** Faults on swapped-out pages may be served under the VMA lock (since 6.6). */
   readonly vmaLockSwap: boolean;

@@ -8,6 +8,7 @@ import type { FaultPolicy } from './fault_policy.ts';
 const LINUX_6_18: FaultPolicy = {
   name: 'linux-6.18',
   summary: 'per-VMA locks by reference count; the reference, and the kernel behind the recorded behaviour',
+  release: '6.18',
   vmaLock: 'refcount',
   vmaLockSwap: true,
   vmaLockUserfault: true,
@@ -27,6 +28,7 @@ const LINUX_6_12: FaultPolicy = {
   ...LINUX_6_18,
   name: 'linux-6.12',
   summary: 'every kind of fault under the VMA lock, which is a rwsem and a sequence number per area',
+  release: '6.12',
   vmaLock: 'rwsem',
 };
 
@@ -34,6 +36,7 @@ const LINUX_6_6: FaultPolicy = {
   ...LINUX_6_12,
   name: 'linux-6.6',
   summary: 'swap and userfaultfd under the VMA lock as well; of files only what is resident and can be mapped around',
+  release: '6.6',
   vmaLockFile: 'map-pages',
   anonVmaUnderVmaLock: false,
   triedAfterMajor: false,
@@ -43,6 +46,7 @@ const LINUX_6_4: FaultPolicy = {
   ...LINUX_6_6,
   name: 'linux-6.4',
   summary: 'the first per-VMA locks: plain anonymous faults, only in areas that have an anon_vma already',
+  release: '6.4',
   vmaLockSwap: false,
   vmaLockUserfault: false,
   vmaLockFile: 'no',
@@ -52,6 +56,7 @@ const LINUX_6_0: FaultPolicy = {
   ...LINUX_6_4,
   name: 'linux-6.0',
   summary: 'mmap_lock only, any number of retries, page faults counted at every attempt; dirty throttling ends with COMPLETED',
+  release: '6.0',
   vmaLock: 'none',
   accounting: 'every-attempt',
 };
@@ -60,6 +65,7 @@ const LINUX_5_7: FaultPolicy = {
   ...LINUX_6_0,
   name: 'linux-5.7',
   summary: 'mmap_lock only, any number of retries, page faults counted at every attempt; a retry after dirty throttling',
+  release: '5.7',
   completed: false,
 };
 
@@ -67,6 +73,7 @@ const LINUX_5_4: FaultPolicy = {
   ...LINUX_5_7,
   name: 'linux-5.4',
   summary: 'mmap_lock only, one retry',
+  release: '5.4',
   retries: 'one',
 };
 

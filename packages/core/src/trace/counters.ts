@@ -124,6 +124,9 @@ export const COUNTER_NAMES = [
   'folio_lock_killed',
   'file_reads',
   'file_writes',
+  'faults_pseudo',
+  'faults_local_major',
+  'gmap_links',
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];
@@ -245,6 +248,12 @@ export const DRIVER_FENCE_WAITS: number = index('driver_fence_waits');
 export const FOLIO_LOCK_KILLED: number = index('folio_lock_killed');
 export const FILE_READS: number = index('file_reads');
 export const FILE_WRITES: number = index('file_writes');
+/** s390: faults of a guest that was told to go on without its page. */
+export const FAULTS_PSEUDO: number = index('faults_pseudo');
+/** powerpc: faults that the entry itself counts as major. */
+export const FAULTS_LOCAL_MAJOR: number = index('faults_local_major');
+/** s390: pages linked into a guest's tables. */
+export const GMAP_LINKS: number = index('gmap_links');
 
 /** What counting needs of a CPU: its block, and the arena. */
 export interface Counting {

@@ -44,6 +44,8 @@ export const POINT_NAMES = [
   'before_reacquire',
   'before_fence_wait',
   'between_gup_attempts',
+  'in_bad_area',
+  'before_gmap_link',
 ] as const;
 
 export type PointName = (typeof POINT_NAMES)[number];
@@ -90,6 +92,8 @@ export const USERFAULT_BEFORE_SCHEDULE: number = point('userfault_before_schedul
 export const BEFORE_REACQUIRE: number = point('before_reacquire');
 export const BEFORE_FENCE_WAIT: number = point('before_fence_wait');
 export const BETWEEN_GUP_ATTEMPTS: number = point('between_gup_attempts');
+export const IN_BAD_AREA: number = point('in_bad_area');
+export const BEFORE_GMAP_LINK: number = point('before_gmap_link');
 
 /** Somebody who wants to know, or to hold the CPU: a test's steering, an injection, the lock-step engine. */
 export interface PointObserver {

@@ -6,16 +6,8 @@
  */
 import type { Pte, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import {
-  do_user_addr_fault,
-  FAULT_HANDLED,
-  FAULT_SIGNAL_PENDING,
-  type FaultOutcome,
-  X86_PF_INSTR,
-  X86_PF_PROT,
-  X86_PF_USER,
-  X86_PF_WRITE,
-} from '../fault/do_user_addr_fault.ts';
+import { X86_PF_INSTR, X86_PF_PROT, X86_PF_USER, X86_PF_WRITE } from '../fault/arch/error_code.ts';
+import { do_user_addr_fault, FAULT_HANDLED, FAULT_SIGNAL_PENDING, type FaultOutcome } from '../fault/do_user_addr_fault.ts';
 import { checkFreeze } from '../memory/park.ts';
 import { readStamp, writeStamp } from '../mm/folio.ts';
 import { PTE_DIRTY, PTE_PRESENT, PTE_RW, pte_pfn } from '../mm/pte.ts';
@@ -25,11 +17,11 @@ import { ACCESSES, ACCESSES_TLB_HIT, ACCESSES_WALK, count_vm_event } from '../tr
 import { TRACE_SIGNAL, TRACE_USER_READ, TRACE_USER_WRITE } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
 
-/** How an access ended: 0 done, 1 SEGV_MAPERR, 2 SEGV_ACCERR, 3 BUS_ADRERR, 4 out of memory, 5 killed. */
+/** How an access ended: 0 done, 1 SEGV_MAPERR, 2 SEGV_ACCERR, 3 BUS_ADRERR, 4 out of memory, 5 killed, 6 a guest's page is on the way (never here). */
 export type AccessOutcome = FaultOutcome;
 export const ACCESS_OK: AccessOutcome = FAULT_HANDLED;
 export const ACCESS_KILLED: AccessOutcome = FAULT_SIGNAL_PENDING;
-export const ACCESS_NAMES: readonly string[] = ['ok', 'SEGV_MAPERR', 'SEGV_ACCERR', 'BUS_ADRERR', 'OOM', 'KILLED'];
+export const ACCESS_NAMES: readonly string[] = ['ok', 'SEGV_MAPERR', 'SEGV_ACCERR', 'BUS_ADRERR', 'OOM', 'KILLED', 'PFAULT'];
 
 const READ = 0;
 const WRITE = 1;

@@ -5,7 +5,7 @@
 import { assert } from '@faultlab/core/base/assert';
 import { type MmId, NO_TABLE, type Vpn } from '@faultlab/core/base/brand';
 import type { Cpu } from '@faultlab/core/cpu';
-import { X86_PF_INSTR, X86_PF_PROT, X86_PF_WRITE } from '@faultlab/core/fault/do_user_addr_fault';
+import { X86_PF_INSTR, X86_PF_PROT, X86_PF_WRITE } from '@faultlab/core/fault/arch/error_code';
 import { PC_MAJ_FLT, PC_MIN_FLT } from '@faultlab/core/memory/percpu';
 import { mt_for_each } from '@faultlab/core/mm/maple_tree';
 import { mmTree } from '@faultlab/core/mm/mm_struct';

@@ -5,6 +5,7 @@
 import { UsageError } from '@faultlab/core/base/errors';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { POLICIES } from '@faultlab/core/policy/policies';
+import { RELEASES } from '@faultlab/core/policy/releases';
 import * as v from 'valibot';
 
 const WAITS = ['retry', 'retry-vma', 'hold', 'reacquire'] as const;
@@ -14,6 +15,7 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,59}$/;
 const SCHEMA: v.GenericSchema<FaultPolicy> = v.strictObject({
   name: v.pipe(v.string(), v.regex(NAME, 'must be one word of small letters, digits, dots and dashes, such as "my-proposal"')),
   summary: v.pipe(v.string(), v.nonEmpty('must be a sentence that says what the policy stands for')),
+  release: v.picklist(RELEASES),
   vmaLock: v.picklist(['none', 'rwsem', 'refcount']),
   vmaLockSwap: v.boolean(),
   vmaLockUserfault: v.boolean(),
