@@ -10,7 +10,7 @@ import { NO_MAPPING, NO_VMA } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { LOCK_I_MMAP, LOCK_I_RWSEM, LOCK_INVALIDATE } from '../locking/lock_class.ts';
 import { down_read, down_read_trylock, down_write, RWSEM_WORDS, up_read, up_write } from '../locking/rwsem.ts';
-import { atomic_fetch_add, atomic_read } from '../memory/atomic.ts';
+import { atomic_cmpxchg, atomic_fetch_add, atomic_inc_not_zero_limited, atomic_read, atomic_set } from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import { WAIT_FILE_PINS } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
@@ -152,7 +152,7 @@ export function createFile(cpu: Cpu, wanted: number | FileSpec): MappingId {
   m.mappings[at(id, KIND)] = kind;
   m.mappings[at(id, DEVICE)] = device === undefined ? NO_DEVICE : device + 1;
   m.mappings[at(id, RA_PAGES)] = raPages;
-  m.mappings[at(id, F_COUNT)] = 1;
+  atomic_set(cpu, word(m, id, F_COUNT), 1); // Release: the record. Pairs with: tryGetFile().
   return id;
 }
 
@@ -162,6 +162,12 @@ export function get_file(cpu: Cpu, id: MappingId): void {
   invariant(before > 0, 'Q07', 'get_file: the file is closed');
 }
 
+/** A reference to a file that may be on its way out. @returns whether there is one */
+export function tryGetFile(cpu: Cpu, id: MappingId): boolean {
+  return atomic_inc_not_zero_limited(cpu, word(cpu.memory, id, F_COUNT), FILE_PINS_MAX) !== 0; // Acquire. Pairs with: freezeFile().
+}
+const FILE_PINS_MAX = 0x7fffffff;
+
 /** Drops a reference that get_file() took. The first one belongs to whoever made the file, who waits for the others. Never sleeps. @kernel fput() */
 export function fput(cpu: Cpu, id: MappingId): void {
   const count = word(cpu.memory, id, F_COUNT);
@@ -170,7 +176,12 @@ export function fput(cpu: Cpu, id: MappingId): void {
 }
 
 /** References besides the owner's: faults that dropped their lock and keep the file. Exact on an idle machine. */
-export const filePins = (cpu: Cpu, id: MappingId): number => atomic_read(cpu, word(cpu.memory, id, F_COUNT)) - 1; // Pairs with: fput().
+export const filePins = (cpu: Cpu, id: MappingId): number => Math.max(0, atomic_read(cpu, word(cpu.memory, id, F_COUNT)) - 1); // Pairs with: fput().
+
+/** Takes away the owner's reference, which must be the last one: nobody can pin the file any more. @returns false when somebody does */
+export function freezeFile(cpu: Cpu, id: MappingId): boolean {
+  return atomic_cmpxchg(cpu, word(cpu.memory, id, F_COUNT), 1, 0) === 1; // Full. Pairs with: tryGetFile().
+}
 
 /** How long to sleep between two looks at the pins: faults hold them over an I/O, and nobody is told when they let go. */
 const PINS_POLL_MS = 1;

@@ -39,7 +39,7 @@ import {
 import { folio_test_locked } from './folio_lock.ts';
 import { alloc_page, folio_put } from './page_alloc.ts';
 import { xa_is_value } from './swap_entry.ts';
-import { xa_destroy, xa_for_each, xa_load, xa_store } from './xarray.ts';
+import { XA_NOT_FOUND, xa_destroy, xa_find, xa_for_each, xa_load, xa_store } from './xarray.ts';
 
 /** What the file holds at a page before anybody writes: never 0, so that it differs from fresh anonymous memory. */
 export function fileToken(file: MappingId, index: number): number {
@@ -65,6 +65,21 @@ export function filemap_get_entry(cpu: Cpu, file: MappingId, index: number): num
 export function filemap_get_folio(cpu: Cpu, file: MappingId, index: number): Pfn {
   const entry = filemap_get_entry(cpu, file, index);
   return xa_is_value(entry) ? NO_FOLIO : (entry as Pfn);
+}
+
+/**
+ * Visits the folios of the pages [start, end) that are in the cache, in order, each with a reference that is dropped afterwards; numbers are passed
+ * over. Stops when `visit` returns false. Lockless: look at the mapping again with the folio locked (R14). @kernel filemap_get_folios(), find_lock_entries()
+ */
+export function eachCachedFolio(cpu: Cpu, file: MappingId, start: number, end: number, visit: (pfn: Pfn, index: number) => boolean): void {
+  const root = pagesRoot(cpu.memory, file);
+  for (let index = xa_find(cpu, root, start, end - 1); index !== XA_NOT_FOUND; index = xa_find(cpu, root, index + 1, end - 1)) {
+    const pfn = filemap_get_folio(cpu, file, index);
+    if (pfn === NO_FOLIO) continue;
+    const goesOn = visit(pfn, index);
+    folio_put(cpu, pfn);
+    if (!goesOn) return;
+  }
 }
 
 /** Is the folio still this page of this file (R14)? Exact while the caller has its lock. */

@@ -13,5 +13,8 @@ export const NR_FILE_DIRTY: Word = H_VM;
 /** Atomic: pages on their way to a device. */
 export const NR_WRITEBACK = (H_VM + 1) as Word;
 
+/** Atomic: CPUs that sleep until fewer pages are dirty. */
+export const NR_DIRTY_THROTTLED = (H_VM + 2) as Word;
+
 export const nr_file_dirty = (m: SharedMemory): number => m.words[NR_FILE_DIRTY] as number;
 export const nr_writeback = (m: SharedMemory): number => m.words[NR_WRITEBACK] as number;

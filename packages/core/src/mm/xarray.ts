@@ -38,6 +38,31 @@ export function xa_load(cpu: Cpu, root: Word, index: number): number {
   }
 }
 
+/** No entry. */
+export const XA_NOT_FOUND = -1;
+
+/** Index of the first entry from `index` on, XA_NOT_FOUND if there is none up to `max`. Lockless: what it found may be gone by now. */
+export function xa_find(cpu: Cpu, root: Word, index: number, max: number): number {
+  const top = atomic_read(cpu, root) as NodeId; // Acquire. Pairs with: grow().
+  if (top === NONE || !covers(shiftOf(cpu.memory, top), index)) return XA_NOT_FOUND;
+  const found = findBelow(cpu, top, 0, index);
+  return found <= max ? found : XA_NOT_FOUND;
+}
+
+function findBelow(cpu: Cpu, node: NodeId, base: number, index: number): number {
+  const m = cpu.memory;
+  const shift = shiftOf(m, node);
+  for (let slot = base >= index ? 0 : Math.floor((index - base) / 2 ** shift); slot < SLOTS; slot++) {
+    const entry = atomic_read(cpu, slotWord(m, node, slot)); // Acquire. Pairs with: xa_store().
+    if (entry === 0) continue;
+    const first = base + slot * 2 ** shift;
+    if (shift === 0) return first;
+    const found = findBelow(cpu, entry as NodeId, first, index);
+    if (found !== XA_NOT_FOUND) return found;
+  }
+  return XA_NOT_FOUND;
+}
+
 /** Stores an entry; 0 erases. @locks in: the file's lock. @returns false when memory is out, with nothing changed that a reader could see */
 export function xa_store(cpu: Cpu, root: Word, index: number, entry: number): boolean {
   const m = cpu.memory;

@@ -11,7 +11,8 @@ import type { Cpu } from '../cpu.ts';
 import { TRACE_ZAP_PTE } from '../trace/events.ts';
 import { at, BEFORE_ZAP } from '../trace/points.ts';
 import { trace } from '../trace/trace_ring.ts';
-import { folio_test_anon, folioSet, PG_dirty } from './folio.ts';
+import { folio_test_anon } from './folio.ts';
+import { folio_mark_dirty } from './folio_dirty.ts';
 import { type MmuGather, tlb_finish_mmu, tlb_flush_mmu, tlb_gather_mmu, tlb_remove_tlb_entry, tlbBatchFull } from './mmu_gather.ts';
 import { findPteTable, free_pgd_range, PMD_PAGES, ptep_get, ptep_get_and_clear, pteWord } from './page_table.ts';
 import { pte_dirty, pte_none, pte_pfn, pte_present, pte_special } from './pte.ts';
@@ -20,29 +21,33 @@ import { folio_remove_rmap_pte } from './rmap.ts';
 import { vm_end, vm_mm, vm_start } from './vm_area_struct.ts';
 
 /**
- * Removes the pages of [start, end) of one area. Frames go on the gather.
- * @locks in: VMA read, mmap read or mmap write on the area, or the area is detached. Takes page-table locks; does not sleep
+ * Removes the pages of [start, end) of one area. Frames go on the gather. @param evenCows false leaves what is not a page of the area's file
+ * @locks in: VMA read, mmap read or mmap write on the area, or i_mmap of its file, or the area is detached. Takes page-table locks; does not sleep
  */
-export function zapRange(cpu: Cpu, tlb: MmuGather, vma: VmaId, start: Vpn, end: Vpn): void {
+export function zapRange(cpu: Cpu, tlb: MmuGather, vma: VmaId, start: Vpn, end: Vpn, evenCows = true): void {
   at(cpu, BEFORE_ZAP);
   for (let vpn = start as number; vpn < end; ) {
     const tableEnd = Math.min((Math.floor(vpn / PMD_PAGES) + 1) * PMD_PAGES, end);
     const table = findPteTable(cpu, tlb.mm, vpn as Vpn);
-    if (table !== NO_TABLE) zapTable(cpu, tlb, vma, table, vpn, tableEnd);
+    if (table !== NO_TABLE) zapTable(cpu, tlb, vma, table, vpn, tableEnd, evenCows);
     if (tlbBatchFull(tlb)) tlb_flush_mmu(cpu, tlb);
     vpn = tableEnd;
   }
 }
 
-function zapTable(cpu: Cpu, tlb: MmuGather, vma: VmaId, table: TableId, start: number, end: number): void {
+function zapTable(cpu: Cpu, tlb: MmuGather, vma: VmaId, table: TableId, start: number, end: number, evenCows: boolean): void {
   if (tableIsEmpty(cpu, table, start, end)) return;
   pte_offset_map_lock(cpu, table, start as Vpn);
   for (let vpn = start; vpn < end; vpn++) {
     const entry = pteWord(cpu.memory, table, vpn as Vpn);
-    if (!pte_none(ptep_get(cpu, entry))) zapPte(cpu, tlb, vma, vpn as Vpn, entry);
+    const pte = ptep_get(cpu, entry);
+    if (!pte_none(pte) && (evenCows || isFilePage(cpu, pte))) zapPte(cpu, tlb, vma, vpn as Vpn, entry);
   }
   pte_unmap_unlock(cpu, table);
 }
+
+/** The entry maps a page of the area's file, not a private copy, in memory or in swap. @kernel should_zap_folio() */
+const isFilePage = (cpu: Cpu, pte: Pte): boolean => pte_present(pte) && (pte_special(pte) || !folio_test_anon(cpu, pte_pfn(pte)));
 
 /** A look without the lock: faults on the range are excluded, or their race with us may go either way. */
 function tableIsEmpty(cpu: Cpu, table: TableId, start: number, end: number): boolean {
@@ -59,7 +64,7 @@ function zapPte(cpu: Cpu, tlb: MmuGather, vma: VmaId, vpn: Vpn, entry: Word): vo
   assert(pte_present(pte), 'zapPte: an entry that is neither empty nor present');
   if (pte_special(pte)) return;
   const pfn = pte_pfn(pte);
-  if (pte_dirty(pte) && !folio_test_anon(cpu, pfn)) folioSet(cpu, pfn, PG_dirty);
+  if (pte_dirty(pte) && !folio_test_anon(cpu, pfn)) folio_mark_dirty(cpu, pfn);
   folio_remove_rmap_pte(cpu, pfn, vma);
   tlb.pages.push(pfn);
 }
