@@ -88,6 +88,21 @@ export function discardExtent(cpu: Cpu, device: DeviceId, extent: number): void 
   spin_unlock(cpu, deviceWord(m, device, D_BLOCKS_LOCK));
 }
 
+/**
+ * Writes zeroes to the blocks [first, first + count) of an extent: all of them or none. No request to them is outstanding. Never sleeps.
+ * @returns 0, or ENOSPC with nothing changed @kernel blkdev_issue_zeroout()
+ */
+export function zeroBlocks(cpu: Cpu, device: DeviceId, extent: number, first: number, count: number): number {
+  const m = cpu.memory;
+  spin_lock(cpu, deviceWord(m, device, D_BLOCKS_LOCK));
+  let missing = 0;
+  for (let i = 0; i < count; i++) if (find(m, device, extent, first + i, false) === NOT_FOUND) missing++;
+  const fits = deviceField(m, device, D_BLOCKS_LIVE) + missing <= m.size.deviceBlocks;
+  for (let i = 0; i < count && fits; i++) store(m, device, extent, first + i, 0);
+  spin_unlock(cpu, deviceWord(m, device, D_BLOCKS_LOCK));
+  return fits ? 0 : ENOSPC;
+}
+
 const tableAt = (m: SharedMemory, device: DeviceId): number => m.blocksAt + device * blockEntries(m.size) * WORDS;
 
 const hash = (extent: number, block: number): number => {

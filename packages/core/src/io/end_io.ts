@@ -3,12 +3,19 @@
  * functions. Whoever builds a Cpu puts them at these positions of `endIo`; number 0 is END_IO_NONE.
  * They run on the device's CPU (the submitter's, if the device has no server), after the data has been moved, and may not sleep.
  * @kernel include/linux/blk_types.h (bio->bi_end_io); mm/filemap.c folio_end_read()
- * @fidelity reduced: reads into the page cache only
+ * @fidelity reduced: pages of files and of swap only
  * Next: mm/folio_lock.ts
  */
+import type { MappingId } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
+import { atomic_cmpxchg } from '../memory/atomic.ts';
+import { wbErrWord } from '../mm/address_space.ts';
+import { wakeThrottled } from '../mm/balance_dirty_pages.ts';
 import { folio_end_read } from '../mm/folio_lock.ts';
-import { type DeviceId, type RequestId, requestCount, requestError, requestPage } from './device_record.ts';
+import { folio_end_writeback } from '../mm/folio_writeback.ts';
+import { folio_put } from '../mm/page_alloc.ts';
+import { count_vm_events, NR_WRITTEN } from '../trace/counters.ts';
+import { type DeviceId, type RequestId, requestCount, requestError, requestExtent, requestPage } from './device_record.ts';
 
 /** Pages that were locked for this read, their locks left to the I/O: up to date if it succeeded, unlocked, waiters woken. */
 export const END_IO_READ_FOLIOS = 1;
@@ -19,4 +26,26 @@ export function endReadFolios(cpu: Cpu, device: DeviceId, request: RequestId): v
   const success = requestError(m, device, request) === 0;
   const count = requestCount(m, device, request);
   for (let i = 0; i < count; i++) folio_end_read(cpu, requestPage(m, device, request, i), success);
+}
+
+/** Pages of a file that were being written, each with a reference of the I/O. */
+export const END_IO_WRITE_FOLIOS = 2;
+
+/**
+ * Behind END_IO_WRITE_FOLIOS: an error is left for the next who asks the file to be on the device, and the pages stay clean; those who wait for the
+ * pages, or because too much is dirty, go on. The pages may be anybody's on return.
+ */
+export function endWriteFolios(cpu: Cpu, device: DeviceId, request: RequestId): void {
+  const m = cpu.memory;
+  const error = requestError(m, device, request);
+  // The pages are still pages of the file, so the file is there: truncation waits for them.
+  if (error !== 0) atomic_cmpxchg(cpu, wbErrWord(m, requestExtent(m, device, request) as MappingId), 0, error); // Pairs with: takeWritebackError().
+  const count = requestCount(m, device, request);
+  for (let i = 0; i < count; i++) {
+    const pfn = requestPage(m, device, request, i);
+    folio_end_writeback(cpu, pfn);
+    folio_put(cpu, pfn);
+  }
+  count_vm_events(cpu, NR_WRITTEN, count);
+  wakeThrottled(cpu);
 }
