@@ -1,22 +1,40 @@
 /**
- * A write to a page of a shared mapping.
+ * A write to a page of a shared mapping that is not mapped yet.
  * @kernel mm/memory.c do_shared_fault()
- * @fidelity reduced: no page_mkwrite and no dirty throttling yet
- * Next: fault/__do_fault.ts
+ * @fidelity faithful
+ * Next: fault/fault_dirty_shared_page.ts
  */
 import type { Cpu } from '../cpu.ts';
-import { folioSet, PG_dirty } from '../mm/folio.ts';
+import { mapping_can_writeback } from '../mm/address_space.ts';
+import { folio_lock, folio_unlock } from '../mm/folio_lock.ts';
 import { folio_put } from '../mm/page_alloc.ts';
+import { vm_file } from '../mm/vm_area_struct.ts';
 import { __do_fault, noPage } from './__do_fault.ts';
+import { do_page_mkwrite, mkwriteFailed } from './do_page_mkwrite.ts';
+import { fault_dirty_shared_page } from './fault_dirty_shared_page.ts';
 import { finish_fault } from './finish_fault.ts';
-import type { VmFault, VmFaultBits } from './vm_fault.ts';
+import { liveVma, VM_FAULT_LOCKED, type VmFault, type VmFaultBits } from './vm_fault.ts';
 
-/** @locks in: the fault lock. out: as handle_mm_fault() */
+/** @locks in: the fault lock. out: as handle_mm_fault(). Rows 24 to 26 */
 export function do_shared_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const found = __do_fault(cpu, vmf);
   if (noPage(found)) return found;
-  folioSet(cpu, vmf.page, PG_dirty);
-  const result = finish_fault(cpu, vmf);
-  if (noPage(result)) folio_put(cpu, vmf.page);
-  return found | result;
+  const { page } = vmf;
+  if ((found & VM_FAULT_LOCKED) === 0) folio_lock(cpu, page);
+  if (mapping_can_writeback(cpu.memory, vm_file(cpu.memory, liveVma(vmf)))) {
+    folio_unlock(cpu, page);
+    const asked = do_page_mkwrite(cpu, vmf, page);
+    if (mkwriteFailed(asked)) {
+      folio_put(cpu, page);
+      return asked;
+    }
+  }
+  const mapped = finish_fault(cpu, vmf);
+  if (noPage(mapped)) {
+    folio_unlock(cpu, page);
+    folio_put(cpu, page);
+    return found | mapped;
+  }
+  // The reference is the entry's now, and the entry may go. The lock keeps the page in its file, and so alive.
+  return found | mapped | fault_dirty_shared_page(cpu, vmf, page);
 }

@@ -1,20 +1,26 @@
 /**
  * A write to a page that is mapped read-only: use it in place if nobody else can see it, copy it otherwise.
- * @kernel mm/memory.c do_wp_page(), wp_page_reuse(), wp_can_reuse_anon_folio(), wp_page_shared()
- * @fidelity reduced: no KSM, no swap cache; shared file pages are made writable without page_mkwrite
+ * @kernel mm/memory.c do_wp_page(), wp_page_reuse(), wp_can_reuse_anon_folio(), wp_page_shared(), wp_pfn_shared(), finish_mkwrite_fault()
+ * @fidelity reduced: no KSM, no swap cache
  * Next: fault/wp_page_copy.ts
  */
 import type { Pfn, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { folio_get, folio_ref_count, folio_test_anon, folioSet, folioTest, PG_anon_exclusive, PG_dirty } from '../mm/folio.ts';
+import { mapping_can_writeback } from '../mm/address_space.ts';
+import { folio_get, folio_ref_count, folio_test_anon, folioSet, folioTest, PG_anon_exclusive } from '../mm/folio.ts';
+import { folio_lock, folio_unlock } from '../mm/folio_lock.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { ptep_set_access_flags } from '../mm/page_table.ts';
 import { PTE_DIRTY, PTE_RW, PTE_YOUNG, pte_pfn, pte_special } from '../mm/pte.ts';
-import { pte_unmap_unlock } from '../mm/pte_lock.ts';
+import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { flushLocalPage } from '../mm/tlb.ts';
-import { vm_flags } from '../mm/vm_area_struct.ts';
+import { vm_file, vm_flags } from '../mm/vm_area_struct.ts';
 import { VM_MAYSHARE, VM_SHARED } from '../mm/vm_flags.ts';
 import { count_vm_event, PGREUSE, WP_REUSE } from '../trace/counters.ts';
-import { FAULT_FLAG_UNSHARE, liveVma, type VmFault, type VmFaultBits } from './vm_fault.ts';
+import { do_page_mkwrite, mkwriteFailed } from './do_page_mkwrite.ts';
+import { fault_dirty_shared_page } from './fault_dirty_shared_page.ts';
+import { raceLost } from './finish_fault.ts';
+import { FAULT_FLAG_UNSHARE, liveVma, VM_FAULT_NOPAGE, type VmFault, type VmFaultBits } from './vm_fault.ts';
 import { wp_page_copy } from './wp_page_copy.ts';
 
 /** @locks in: the fault lock and the page-table lock, the entry is orig_pte. out: as handle_mm_fault(), page-table lock released. Row 28 */
@@ -22,7 +28,9 @@ export function do_wp_page(cpu: Cpu, vmf: VmFault, entry: Word): VmFaultBits {
   const vma = liveVma(vmf);
   const unshare = (vmf.flags & FAULT_FLAG_UNSHARE) !== 0;
   const pfn = pte_pfn(vmf.orig_pte);
-  if ((vm_flags(cpu.memory, vma) & (VM_SHARED | VM_MAYSHARE)) !== 0) return wp_page_shared(cpu, vmf, entry, pfn);
+  if ((vm_flags(cpu.memory, vma) & (VM_SHARED | VM_MAYSHARE)) !== 0) {
+    return pte_special(vmf.orig_pte) ? wp_pfn_shared(cpu, vmf, entry) : wp_page_shared(cpu, vmf, entry, pfn);
+  }
   if (pte_special(vmf.orig_pte)) {
     // The zero page may be read by anybody for ever, so unsharing has nothing to do.
     if (unshare) {
@@ -61,8 +69,46 @@ function wp_page_reuse(cpu: Cpu, vmf: VmFault, entry: Word): void {
   count_vm_event(cpu, PGREUSE);
 }
 
+/** A shared mapping of something that has no folio: nobody to ask. @kernel wp_pfn_shared() */
+function wp_pfn_shared(cpu: Cpu, vmf: VmFault, entry: Word): VmFaultBits {
+  wp_page_reuse(cpu, vmf, entry);
+  return 0;
+}
+
+/**
+ * A page of a shared mapping becomes writable: the file is asked first, if it wants to be. @locks in: the page-table lock. out: released. Row 27
+ * @kernel wp_page_shared()
+ */
 function wp_page_shared(cpu: Cpu, vmf: VmFault, entry: Word, pfn: Pfn): VmFaultBits {
-  folioSet(cpu, pfn, PG_dirty);
+  folio_get(cpu, pfn); // The entry may go once its lock is dropped.
+  if (mapping_can_writeback(cpu.memory, vm_file(cpu.memory, liveVma(vmf)))) {
+    pte_unmap_unlock(cpu, vmf.table);
+    const asked = do_page_mkwrite(cpu, vmf, pfn);
+    if (mkwriteFailed(asked)) return putFolio(cpu, pfn, asked);
+    const finished = finish_mkwrite_fault(cpu, vmf);
+    if (finished !== 0) {
+      folio_unlock(cpu, pfn);
+      return putFolio(cpu, pfn, finished);
+    }
+  } else {
+    wp_page_reuse(cpu, vmf, entry);
+    folio_lock(cpu, pfn);
+  }
+  return putFolio(cpu, pfn, fault_dirty_shared_page(cpu, vmf, pfn));
+}
+
+const putFolio = (cpu: Cpu, pfn: Pfn, result: VmFaultBits): VmFaultBits => {
+  folio_put(cpu, pfn);
+  return result;
+};
+
+/** The file has agreed: is the entry still the same? @locks in: the folio lock. @returns 0, or NOPAGE when it is not @kernel finish_mkwrite_fault() */
+function finish_mkwrite_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
+  const entry = pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
+  if (!pte_same(cpu, entry, vmf.orig_pte)) {
+    raceLost(cpu, vmf, entry); // R13
+    return VM_FAULT_NOPAGE;
+  }
   wp_page_reuse(cpu, vmf, entry);
   return 0;
 }

@@ -11,12 +11,13 @@ import type { Cpu } from '../cpu.ts';
 import { folioTest, PG_uptodate } from '../mm/folio.ts';
 import { isUnstable } from '../mm/mm_struct.ts';
 import { pte_alloc, ptep_get, set_pte_at } from '../mm/page_table.ts';
-import { mk_pte, PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_YOUNG, pte_none } from '../mm/pte.ts';
+import { mk_pte, PTE_DIRTY, PTE_RW, PTE_YOUNG, pte_none } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { folio_add_new_anon_rmap, folio_add_rmap_pte } from '../mm/rmap.ts';
 import { flushLocalPage } from '../mm/tlb.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_SHARED, VM_WRITE } from '../mm/vm_flags.ts';
+import { vm_page_prot } from '../mm/vma_wants_writenotify.ts';
 import { count_vm_event, FILE_MAPPED, PTE_RACE_LOST } from '../trace/counters.ts';
 import { TRACE_PTE_RACE_LOST, TRACE_SET_PTE } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
@@ -37,11 +38,12 @@ export function ensureTable(cpu: Cpu, vmf: VmFault): boolean {
   return vmf.table !== NO_TABLE;
 }
 
-/** Bits of a new entry: writable only if this fault writes and the area allows it. */
+/** Bits of a new entry: writable if this fault writes and the area allows it, or if the area's entries always are. */
 export function newEntryBits(cpu: Cpu, vmf: VmFault): number {
+  const vma = liveVma(vmf);
   const write = (vmf.flags & FAULT_FLAG_WRITE) !== 0;
-  const writable = write && (vm_flags(cpu.memory, liveVma(vmf)) & VM_WRITE) !== 0;
-  return PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0) | (writable ? PTE_RW : 0);
+  const writable = write && (vm_flags(cpu.memory, vma) & VM_WRITE) !== 0;
+  return vm_page_prot(cpu.memory, vma) | PTE_YOUNG | (write ? PTE_DIRTY : 0) | (writable ? PTE_RW : 0);
 }
 
 /**

@@ -61,7 +61,8 @@ export class VmFault {
   /** The area; NO_VMA once its lock was dropped, so that any later use shows. */
   vma: VmaId;
   readonly vpn: Vpn;
-  readonly flags: number;
+  /** FAULT_FLAG_*. Only do_page_mkwrite() changes them, for as long as the file is asked. */
+  flags: number;
   /** Index of the page in its file. */
   readonly pgoff: number;
   /** PTE table of the page, NO_TABLE while it has none. */

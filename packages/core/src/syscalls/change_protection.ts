@@ -9,11 +9,12 @@ import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { folio_test_anon, folioTest, PG_anon_exclusive } from '../mm/folio.ts';
 import { findPteTable, PMD_PAGES, ptep_get, ptep_get_and_clear, pteWord, set_pte_at } from '../mm/page_table.ts';
-import { protectionBits, pte_mkwrite, pte_modify, pte_pfn, pte_present, pte_special } from '../mm/pte.ts';
+import { pte_dirty, pte_mkwrite, pte_modify, pte_pfn, pte_present, pte_special } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { flush_tlb_range } from '../mm/tlb.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
-import { VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE } from '../mm/vm_flags.ts';
+import { VM_SHARED, VM_WRITE } from '../mm/vm_flags.ts';
+import { vm_page_prot } from '../mm/vma_wants_writenotify.ts';
 
 /** Gives the mapped pages of [start, end) the protection of the area's flags. @locks in: mmap write and VMA write. May spin for page-table locks */
 export function change_protection(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn): void {
@@ -46,15 +47,18 @@ function changeTable(cpu: Cpu, vma: VmaId, table: TableId, start: number, end: n
 function changePte(cpu: Cpu, vma: VmaId, entry: Word): void {
   const old = ptep_get_and_clear(cpu, entry);
   const flags = vm_flags(cpu.memory, vma);
-  let pte = pte_modify(old, protectionBits((flags & VM_ACCESS_FLAGS) !== 0));
+  let pte = pte_modify(old, vm_page_prot(cpu.memory, vma));
   if ((flags & VM_WRITE) !== 0 && can_change_pte_writable(cpu, flags, old)) pte = pte_mkwrite(pte);
   set_pte_at(cpu, entry, pte);
 }
 
-/** May the entry be writable at once, without a fault to find out whether the page is shared with relatives? */
+/**
+ * May the entry be writable at once, without a fault to find out whether the page is shared with relatives, or to tell the file? A dirty entry of a
+ * shared page has had that fault, and write-back would have made it clean.
+ */
 function can_change_pte_writable(cpu: Cpu, flags: number, pte: Pte): boolean {
   if (pte_special(pte)) return false;
-  if ((flags & VM_SHARED) !== 0) return true;
+  if ((flags & VM_SHARED) !== 0) return pte_dirty(pte);
   const pfn = pte_pfn(pte);
   return folio_test_anon(cpu, pfn) && folioTest(cpu, pfn, PG_anon_exclusive);
 }

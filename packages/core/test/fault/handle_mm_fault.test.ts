@@ -34,6 +34,7 @@ import * as mman from '@faultlab/core/mm/mman';
 import { mmap_write_lock, mmap_write_unlock } from '@faultlab/core/mm/mmap_lock';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
+import { sys_madvise } from '@faultlab/core/syscalls/madvise';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
 import { sys_munmap } from '@faultlab/core/syscalls/munmap';
 import { readCounters } from '@faultlab/core/trace/counters';
@@ -104,7 +105,17 @@ const ROWS: readonly Row[] = [
   },
   { name: 'row 11: a read of a page of a file', of: 'shared file', flags: READ, expected: held(0) },
   { name: 'row 11: a private read of a page of a file', of: 'private file', flags: READ, expected: held(0) },
-  { name: 'row 11: a shared write', of: 'shared file', flags: WRITE, expected: held(0) },
+  {
+    name: 'row 11: a shared write of a page that is dirty already',
+    of: 'shared file',
+    flags: WRITE,
+    before: ({ cpu }) => {
+      assert.is(userWrite(cpu, X as Vpn, 7), 0);
+      assert.is(sys_madvise(cpu, X, 1, mman.MADV_DONTNEED), 0);
+      return undefined;
+    },
+    expected: held(0),
+  },
   { name: 'row 23: a private copy of a page of a file', of: 'private file', flags: WRITE, expected: held(0) },
   { name: 'row 21: a read beyond the end of the file', of: 'private file', page: FILE_PAGES, flags: READ, expected: held(VM_FAULT_SIGBUS) },
   { name: 'row 21: a private write beyond the end', of: 'private file', page: FILE_PAGES, flags: WRITE, expected: held(VM_FAULT_SIGBUS) },
