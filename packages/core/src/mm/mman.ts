@@ -27,6 +27,10 @@ export const MREMAP_MAYMOVE = 1;
 export const MREMAP_FIXED = 2;
 export const MREMAP_DONTUNMAP = 4;
 
+export const MS_ASYNC = 0x1;
+export const MS_INVALIDATE = 0x2;
+export const MS_SYNC = 0x4;
+
 export const MADV_NORMAL = 0;
 export const MADV_RANDOM = 1;
 export const MADV_SEQUENTIAL = 2;
