@@ -31,3 +31,4 @@ export type { PointObserver } from './trace/points.ts';
 export { readTrace, type TraceEntry } from './trace/trace_ring.ts';
 export { ACCESS_NAMES, type AccessOutcome, userExecute, userRead, userWrite } from './user/access.ts';
 export { kernelRead, kernelWrite, processVmRead, processVmWrite } from './user/kernel_access.ts';
+export { process_vm_readv, process_vm_writev } from './user/process_vm_access.ts';

@@ -1,157 +1,155 @@
 /**
- * GUP: the kernel reaches for a page of an address space, its own task's or another's, under mmap_lock.
- * @kernel mm/gup.c faultin_page(), __get_user_pages(), __get_user_pages_locked(), populate_vma_page_range()
- * @fidelity reduced: one page at a time; no fast path, no FOLL_FORCE, no long-term pins
- * Next: user/kernel_access.ts
+ * GUP: the kernel reaches for pages of an address space, its own task's or another's, under mmap_lock. A page that is not there is faulted in, and
+ * when that fault had to drop the lock, the rest is another matter:
+ *
+ *   bulk: pages 0 1 2 3      the fault on page 2 drops mmap_lock: two pages are done, the lock is gone, and every area that was found with it
+ *   signal? mmap_lock again, killable
+ *   one page, TRIED: 2       may drop it again: then once more from the line above
+ *   bulk: pages 3 ...
+ *
+ * @kernel mm/gup.c __get_user_pages(), __get_user_pages_locked(), pin_user_pages_remote(), get_user_pages_unlocked()
+ * @fidelity reduced: no fast path, no long-term pins, no pages without a folio
+ * Next: user/process_vm_access.ts
  */
+import { assert } from '../base/assert.ts';
 import type { MmId, Pfn, VmaId, Vpn } from '../base/brand.ts';
-import { NO_TABLE, NO_VMA } from '../base/brand.ts';
-import { EFAULT, EINTR, ENOMEM } from '../base/errno.ts';
+import { NO_VMA } from '../base/brand.ts';
+import { EAGAIN, EBUSY, EFAULT, EINTR, EINVAL, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { folio_get, folio_test_anon, folioTest, NO_FOLIO, PG_anon_exclusive, pinFolio } from '../mm/folio.ts';
 import { mas_walk } from '../mm/maple_tree.ts';
 import { mmTree } from '../mm/mm_struct.ts';
-import { mmap_read_lock_killable, mmap_read_unlock } from '../mm/mmap_lock.ts';
-import { folio_put } from '../mm/page_alloc.ts';
-import { findPteTable, ptep_get } from '../mm/page_table.ts';
-import { pte_pfn, pte_present, pte_protnone, pte_special, pte_write } from '../mm/pte.ts';
-import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
-import { vm_flags } from '../mm/vm_area_struct.ts';
-import { VM_READ, VM_WRITE } from '../mm/vm_flags.ts';
-import { fatal_signal_pending } from '../sched/task.ts';
-import { count_vm_event, FAULTS_GUP, FAULTS_GUP_RETRIED } from '../trace/counters.ts';
-import { handle_mm_fault } from './handle_mm_fault.ts';
+import { mmap_assert_locked, mmap_read_lock_killable, mmap_read_unlock } from '../mm/mmap_lock.ts';
+import { vm_end } from '../mm/vm_area_struct.ts';
+import { fatal_signal_pending, signal_pending } from '../sched/task.ts';
+import { at, BETWEEN_GUP_ATTEMPTS } from '../trace/points.ts';
+import { faultin_page } from './faultin_page.ts';
 import {
-  FAULT_FLAG_ALLOW_RETRY,
-  FAULT_FLAG_KILLABLE,
-  FAULT_FLAG_REMOTE,
-  FAULT_FLAG_TRIED,
-  FAULT_FLAG_UNSHARE,
-  FAULT_FLAG_WRITE,
-  VM_FAULT_COMPLETED,
-  VM_FAULT_ERROR,
-  VM_FAULT_OOM,
-  VM_FAULT_RETRY,
-} from './vm_fault.ts';
+  FOLL_GET,
+  FOLL_INTERRUPTIBLE,
+  FOLL_MADV_POPULATE,
+  FOLL_PIN,
+  FOLL_REMOTE,
+  FOLL_TOUCH,
+  FOLL_TRIED,
+  FOLL_UNLOCKABLE,
+  type GupLock,
+} from './foll_flags.ts';
+import { check_vma_flags, follow_page_pte, MUST_UNSHARE, NOT_THERE } from './follow_page.ts';
 
-/** What the caller wants of the page. */
-export const FOLL_WRITE = 0x1;
-export const FOLL_PIN = 0x2;
-
-/** A page was found: its frame, with a reference or, with FOLL_PIN, a pin (NO_FOLIO is the zero page, which needs none), or an errno. */
-export interface GupResult {
-  readonly error: number;
-  readonly pfn: Pfn;
-}
-const failed = (error: number): GupResult => ({ error, pfn: NO_FOLIO });
-
-/** faultin_page: the page is there, look again. */
-const FAULTED_IN = 0;
-/** faultin_page: mmap_lock was dropped. */
-const LOCK_DROPPED = 1;
+/** Where the frames go, in the order of the pages; null when only their presence counts. ZERO_PFN has no reference. */
+export type Pages = Pfn[] | null;
 
 /**
- * Finds one page of an address space, faulting it in as often as it takes.
- * @locks in: nothing; the caller keeps the address space alive. out: nothing. Takes mmap_lock for reading; may sleep.
+ * Pages [start, start + count), as many as there are before an error, or before mmap_lock had to be dropped.
+ * @locks in: mmap_lock. out: the same, or nothing when lock.locked is false. May sleep.
+ * @returns pages done, if any or if the lock is gone; otherwise an errno
  */
-export function get_user_page(cpu: Cpu, mm: MmId, vpn: Vpn, foll: number): GupResult {
-  if (mmap_read_lock_killable(cpu, mm) !== 0) return failed(EINTR);
-  let tried = 0;
+export function __get_user_pages(cpu: Cpu, mm: MmId, start: Vpn, count: number, foll: number, pages: Pages, lock: GupLock): number {
+  const m = cpu.memory;
+  let vma: VmaId = NO_VMA;
+  for (let done = 0; done < count; done++) {
+    const vpn = (start + done) as Vpn;
+    if (vma === NO_VMA || vpn >= vm_end(m, vma)) {
+      vma = mas_walk(cpu, mmTree(m, mm), vpn);
+      const error = refused(cpu, vma, foll);
+      if (error !== 0) return orError(done, error);
+    }
+    const error = getOne(cpu, mm, vma, vpn, foll, pages, lock);
+    if (error !== 0) return orError(done, error === EBUSY || error === EAGAIN ? 0 : error);
+  }
+  return count;
+}
+
+/** What was done counts; the error is found again by whoever goes on. */
+const orError = (done: number, error: number): number => (done > 0 ? done : error);
+
+function refused(cpu: Cpu, vma: VmaId, foll: number): number {
+  const forMadvise = (foll & FOLL_MADV_POPULATE) !== 0;
+  if (vma === NO_VMA) return forMadvise ? ENOMEM : EFAULT;
+  const error = check_vma_flags(cpu, vma, foll);
+  return error !== 0 && forMadvise ? EINVAL : error;
+}
+
+/** @returns 0, or why it ended; EBUSY and EAGAIN say that there is nothing wrong */
+function getOne(cpu: Cpu, mm: MmId, vma: VmaId, vpn: Vpn, foll: number, pages: Pages, lock: GupLock): number {
   for (;;) {
-    const vma = mas_walk(cpu, mmTree(cpu.memory, mm), vpn);
-    const error = vma === NO_VMA ? EFAULT : check_vma_flags(cpu, vma, foll);
-    if (error !== 0) return unlocked(cpu, mm, failed(error));
+    if (fatal_signal_pending(cpu)) return EINTR;
     const found = follow_page_pte(cpu, mm, vpn, foll);
-    if (found.error === 0) return unlocked(cpu, mm, found);
-    const unshare = found.error === NEEDS_UNSHARE;
-    const answer = faultin_page(cpu, vma, vpn, foll, unshare, tried);
-    if (answer < 0) return unlocked(cpu, mm, failed(answer));
-    if (answer === FAULTED_IN) continue;
-    // The lock is gone, and with it the area: again from the lookup, and no more dropping for politeness.
-    tried = FAULT_FLAG_TRIED;
-    if (fatal_signal_pending(cpu)) return failed(EINTR);
-    if (mmap_read_lock_killable(cpu, mm) !== 0) return failed(EINTR);
-  }
-}
-
-function unlocked(cpu: Cpu, mm: MmId, result: GupResult): GupResult {
-  mmap_read_unlock(cpu, mm);
-  return result;
-}
-
-/** @kernel check_vma_flags() */
-function check_vma_flags(cpu: Cpu, vma: VmaId, foll: number): number {
-  const needed = (foll & FOLL_WRITE) !== 0 ? VM_WRITE : VM_READ;
-  return (vm_flags(cpu.memory, vma) & needed) === 0 ? EFAULT : 0;
-}
-
-const NOT_THERE = 1;
-/** A page shared with relatives may not be pinned: the owner would write elsewhere later. @kernel gup_must_unshare() */
-const NEEDS_UNSHARE = 2;
-
-/** Looks at the entry, under its lock, and takes a reference if it allows the access. @locks in: mmap read */
-function follow_page_pte(cpu: Cpu, mm: MmId, vpn: Vpn, foll: number): GupResult {
-  const table = findPteTable(cpu, mm, vpn);
-  if (table === NO_TABLE) return failed(NOT_THERE);
-  const entry = pte_offset_map_lock(cpu, table, vpn);
-  const pte = ptep_get(cpu, entry);
-  let result = failed(NOT_THERE);
-  if (pte_present(pte) && !pte_protnone(pte) && ((foll & FOLL_WRITE) === 0 || pte_write(pte))) {
-    const pfn = pte_pfn(pte);
-    if (pte_special(pte)) result = { error: 0, pfn: NO_FOLIO };
-    else if ((foll & (FOLL_PIN | FOLL_WRITE)) === FOLL_PIN && folio_test_anon(cpu, pfn) && !folioTest(cpu, pfn, PG_anon_exclusive)) {
-      result = failed(NEEDS_UNSHARE);
-    } else {
-      if ((foll & FOLL_PIN) !== 0) pinFolio(cpu, pfn);
-      else folio_get(cpu, pfn);
-      result = { error: 0, pfn };
+    if (found !== NOT_THERE && found !== MUST_UNSHARE) {
+      pages?.push(found as Pfn);
+      return 0;
     }
+    const error = faultin_page(cpu, vma, vpn, foll, found === MUST_UNSHARE, lock);
+    if (error !== 0) return error;
   }
-  pte_unmap_unlock(cpu, table);
-  return result;
+}
+
+/** Must the call end for a signal? */
+const gup_signal_pending = (cpu: Cpu, foll: number): boolean =>
+  fatal_signal_pending(cpu) || ((foll & FOLL_INTERRUPTIBLE) !== 0 && signal_pending(cpu));
+
+/**
+ * As many pages of the range as there are, through every loss of the lock.
+ * @param lock locked: the caller has mmap_lock and is told if it is gone on return; not locked: it is taken here, and released
+ * @locks in: mmap_lock for reading if lock.locked. out: the same, or nothing when lock.locked is false. May sleep.
+ * @returns pages done, if any; otherwise an errno, EAGAIN when a fatal signal ended the first wait for the lock; 0 with FOLL_NOWAIT
+ */
+export function __get_user_pages_locked(cpu: Cpu, mm: MmId, start: Vpn, count: number, foll: number, pages: Pages, lock: GupLock): number {
+  let mustUnlock = false;
+  if (lock.locked) mmap_assert_locked(cpu, mm);
+  else {
+    if (mmap_read_lock_killable(cpu, mm) !== 0) return EAGAIN;
+    lock.locked = true;
+    mustUnlock = true;
+  }
+  const how = pages !== null && (foll & FOLL_PIN) === 0 ? foll | FOLL_GET : foll;
+  let done = 0;
+  let error = 0;
+  while (done < count) {
+    const got = __get_user_pages(cpu, mm, (start + done) as Vpn, count - done, how, pages, lock);
+    if (got > 0) done += got;
+    else error = got;
+    if (lock.locked) break; // All there is. An error comes again to whoever asks again; FOLL_NOWAIT stops without one.
+    assert(
+      (how & FOLL_UNLOCKABLE) !== 0 && got >= 0 && done < count,
+      '__get_user_pages_locked: the lock was dropped, but all is done, or wrong',
+    );
+    mustUnlock = true;
+    error = getOneTried(cpu, mm, (start + done) as Vpn, how, pages, lock);
+    if (error !== 1) break;
+    done++;
+  }
+  if (mustUnlock && lock.locked) {
+    mmap_read_unlock(cpu, mm);
+    lock.locked = false;
+  }
+  return done > 0 ? done : error;
 }
 
 /**
- * One fault on behalf of GUP. @returns FAULTED_IN with mmap_lock held, LOCK_DROPPED without it, or an errno with it
- * @locks in: mmap read
+ * The page whose fault dropped the lock, as often as it drops it.
+ * @locks in: nothing. out: mmap read, or nothing when lock.locked is false. @returns 1, or an errno
  */
-function faultin_page(cpu: Cpu, vma: VmaId, vpn: Vpn, foll: number, unshare: boolean, tried: number, unlockable = true): number {
-  count_vm_event(cpu, FAULTS_GUP);
-  let flags = FAULT_FLAG_REMOTE | (unlockable ? FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE | tried : 0);
-  if ((foll & FOLL_WRITE) !== 0) flags |= FAULT_FLAG_WRITE;
-  else if (unshare) flags |= FAULT_FLAG_UNSHARE;
-  const result = handle_mm_fault(cpu, vma, vpn, flags);
-  if ((result & VM_FAULT_RETRY) !== 0) count_vm_event(cpu, FAULTS_GUP_RETRIED);
-  if ((result & (VM_FAULT_COMPLETED | VM_FAULT_RETRY)) !== 0) return LOCK_DROPPED;
-  if ((result & VM_FAULT_ERROR) !== 0) return (result & VM_FAULT_OOM) !== 0 ? ENOMEM : EFAULT;
-  return FAULTED_IN;
-}
-
-export interface Populated {
-  readonly done: number;
-  readonly error: number;
-  readonly dropped: boolean;
-}
-
-/**
- * Faults in the pages [start, end) of one area, writing where the area is writable and private, as mlock and MAP_POPULATE do.
- * @param unlockable the caller can live with mmap_lock being dropped; false under mmap_lock for writing
- * @locks in: mmap_lock. out: the same, or nothing with `dropped`. @returns pages done before an error, and the error
- * @kernel populate_vma_page_range()
- */
-export function populate_vma_page_range(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: Vpn, foll: number, unlockable = true): Populated {
-  for (let vpn = start as number; vpn < end; vpn++) {
-    for (;;) {
-      const found = follow_page_pte(cpu, mm, vpn as Vpn, foll);
-      if (found.error === 0) {
-        if (found.pfn !== NO_FOLIO) folio_put(cpu, found.pfn);
-        break;
-      }
-      const answer = faultin_page(cpu, vma, vpn as Vpn, foll, false, 0, unlockable);
-      if (answer === LOCK_DROPPED) return { done: vpn - start, error: 0, dropped: true };
-      if (answer < 0) return { done: vpn - start, error: answer, dropped: false };
-    }
-    if (fatal_signal_pending(cpu)) return { done: vpn + 1 - start, error: EINTR, dropped: false };
+function getOneTried(cpu: Cpu, mm: MmId, vpn: Vpn, foll: number, pages: Pages, lock: GupLock): number {
+  for (;;) {
+    at(cpu, BETWEEN_GUP_ATTEMPTS);
+    if (gup_signal_pending(cpu, foll)) return EINTR;
+    const killed = mmap_read_lock_killable(cpu, mm);
+    if (killed !== 0) return killed;
+    lock.locked = true;
+    const got = __get_user_pages(cpu, mm, vpn, 1, foll | FOLL_TRIED, pages, lock);
+    if (lock.locked) return got;
+    assert(got === 0, '__get_user_pages_locked: the lock was dropped for a page that is done');
   }
-  return { done: end - start, error: 0, dropped: false };
+}
+
+/** Pins pages of any address space. The caller keeps it alive, and unpins what it gets. @locks, @returns as __get_user_pages_locked() */
+export function pin_user_pages_remote(cpu: Cpu, mm: MmId, start: Vpn, count: number, foll: number, pages: Pfn[], lock: GupLock): number {
+  const how = foll | FOLL_PIN | FOLL_TOUCH | FOLL_REMOTE | FOLL_UNLOCKABLE;
+  return __get_user_pages_locked(cpu, mm, start, count, how, pages, lock);
+}
+
+/** References on pages of the running address space. @locks none in, none out; may sleep. @returns pages done, if any; otherwise an errno */
+export function get_user_pages_unlocked(cpu: Cpu, start: Vpn, count: number, foll: number, pages: Pfn[]): number {
+  return __get_user_pages_locked(cpu, cpu.mm, start, count, foll | FOLL_TOUCH | FOLL_UNLOCKABLE, pages, { locked: false });
 }

@@ -48,7 +48,7 @@ import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
 import { vma_modify_flags } from '../mm/vma_merge.ts';
 import { zap_page_range_single } from '../mm/zap.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED, VMA_LOCK_ABORT_MADVISE } from '../trace/counters.ts';
-import { faultin_page_range } from './populate.ts';
+import { madvise_populate } from './populate.ts';
 
 /** Flags that an advice sets and clears. */
 interface FlagChange {
@@ -86,7 +86,7 @@ function do_madvise(cpu: Cpu, mm: MmId, start: number, len: number, advice: numb
   if (len === 0) return 0;
   const from = start as Vpn;
   const until = (start + len) as Vpn;
-  if (populates) return faultin_page_range(cpu, mm, from, until, advice === MADV_POPULATE_WRITE);
+  if (populates) return madvise_populate(cpu, mm, from, until, advice === MADV_POPULATE_WRITE);
   if (discards(advice)) return discard(cpu, mm, from, until, advice);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return EINTR;
   const result = walkVmas(cpu, mm, from, until, (vma, first, last) =>

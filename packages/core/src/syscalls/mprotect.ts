@@ -81,7 +81,7 @@ export function mprotect_fixup(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: 
   if (changed === ENOMEM) return ENOMEM;
   change_protection(cpu, changed, start, end);
   if ((old & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && (flags & VM_WRITE) !== 0)
-    populateUnderWriteLock(cpu, mm, changed, start, end);
+    populateUnderWriteLock(cpu, changed, start, end);
   if (isData(old)) set_data_vm(m, mm, data_vm(m, mm) - pages);
   if (isData(flags)) set_data_vm(m, mm, data_vm(m, mm) + pages);
   return 0;

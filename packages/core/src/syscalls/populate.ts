@@ -1,97 +1,73 @@
 /**
  * Faulting a range in ahead of use, for MAP_POPULATE, mlock and madvise.
- * @kernel mm/gup.c __mm_populate(), faultin_page_range()
- * @fidelity reduced: page by page
- * Next: fault/gup.ts
+ * @kernel mm/gup.c __mm_populate(), faultin_page_range(); mm/madvise.c madvise_populate()
+ * @fidelity faithful
+ * Next: fault/populate_vma_page_range.ts
  */
 import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
-import { EFAULT, EINTR, EINVAL, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { FOLL_WRITE, type Populated, populate_vma_page_range } from '../fault/gup.ts';
-import { mas_find, mas_walk } from '../mm/maple_tree.ts';
+import { FOLL_HWPOISON, FOLL_MADV_POPULATE, FOLL_TOUCH, FOLL_UNLOCKABLE, FOLL_WRITE, type GupLock } from '../fault/foll_flags.ts';
+import { __get_user_pages_locked } from '../fault/gup.ts';
+import { populate_vma_page_range } from '../fault/populate_vma_page_range.ts';
+import { mas_find } from '../mm/maple_tree.ts';
 import { mmTree } from '../mm/mm_struct.ts';
-import { mmap_read_lock, mmap_read_lock_killable, mmap_read_unlock } from '../mm/mmap_lock.ts';
+import { mmap_read_lock, mmap_read_unlock } from '../mm/mmap_lock.ts';
 import { vm_end, vm_flags, vm_start } from '../mm/vm_area_struct.ts';
-import { VM_ACCESS_FLAGS, VM_IO, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from '../mm/vm_flags.ts';
+import { VM_IO, VM_PFNMAP } from '../mm/vm_flags.ts';
 
 /**
  * Faults in what is mapped in [start, end). Private writable areas are written, so that no copy is due later.
  * @param ignoreErrors pass over areas that cannot be faulted in, as mmap does and mlock does not
- * @locks none in, none out. Takes mmap_lock for reading; may sleep. @returns 0 or the first errno
+ * @locks none in, none out. Takes mmap_lock for reading, and again whenever a fault had to drop it; may sleep. @returns 0 or the first errno
  */
 export function mm_populate(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, ignoreErrors = true): number {
   const m = cpu.memory;
-  let locked = false;
-  for (let vpn = start as number; vpn < end; ) {
-    if (!locked) {
+  const lock: GupLock = { locked: false };
+  let result = 0;
+  for (let vpn = start as number; vpn < end && result === 0; ) {
+    if (!lock.locked) {
       mmap_read_lock(cpu, mm);
-      locked = true;
+      lock.locked = true;
     }
     const vma = mas_find(cpu, mmTree(m, mm), vpn as Vpn);
     if (vma === NO_VMA || vm_start(m, vma) >= end) break;
-    const flags = vm_flags(m, vma);
     const from = Math.max(vpn, vm_start(m, vma)) as Vpn;
     const until = Math.min(vm_end(m, vma), end) as Vpn;
-    if ((flags & (VM_IO | VM_PFNMAP)) !== 0) {
-      vpn = until;
-      continue;
-    }
-    const refused = (flags & VM_ACCESS_FLAGS) === 0;
-    const range = refused ? NOTHING : populate_vma_page_range(cpu, mm, vma, from, until, populateFoll(flags));
-    locked = !range.dropped;
-    vpn = from + range.done;
-    if (range.error === 0) continue;
-    if (!ignoreErrors || range.error === EINTR) {
-      if (locked) mmap_read_unlock(cpu, mm);
-      return range.error;
-    }
     vpn = until;
+    if ((vm_flags(m, vma) & (VM_IO | VM_PFNMAP)) !== 0) continue;
+    const done = populate_vma_page_range(cpu, vma, from, until, lock);
+    if (done >= 0) vpn = from + done;
+    else if (!ignoreErrors) result = done;
   }
-  if (locked) mmap_read_unlock(cpu, mm);
-  return 0;
+  if (lock.locked) mmap_read_unlock(cpu, mm);
+  return result;
 }
 
-const NOTHING: Populated = { done: 0, error: EFAULT, dropped: false };
-
-/** Private and writable: break the copy now. */
-const populateFoll = (flags: number): number => ((flags & (VM_WRITE | VM_SHARED)) === VM_WRITE ? FOLL_WRITE : 0);
-
 /** A locked private area has become writable: copies that are due are made at once. @locks in: mmap write, VMA write */
-export function populateUnderWriteLock(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: Vpn): void {
-  populate_vma_page_range(cpu, mm, vma, start, end, populateFoll(vm_flags(cpu.memory, vma)), false);
+export function populateUnderWriteLock(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn): void {
+  populate_vma_page_range(cpu, vma, start, end, null);
 }
 
 /**
- * madvise POPULATE: as above, but a hole or a failure is an error.
+ * madvise POPULATE: as above, but a hole or a failure is an error, and a page whose fault dropped the lock is tried again at once.
  * @locks none in, none out. Takes mmap_lock for reading; may sleep. @returns 0 or an errno
  */
-export function faultin_page_range(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, write: boolean): number {
-  const m = cpu.memory;
-  let locked = false;
-  for (let vpn = start as number; vpn < end; ) {
-    if (!locked && mmap_read_lock_killable(cpu, mm) !== 0) return EINTR;
-    locked = true;
-    const vma = mas_walk(cpu, mmTree(m, mm), vpn as Vpn);
-    const error = vma === NO_VMA ? ENOMEM : populateRefused(vm_flags(m, vma), write);
-    if (error !== 0) {
-      mmap_read_unlock(cpu, mm);
-      return error;
-    }
-    const range = populate_vma_page_range(cpu, mm, vma, vpn as Vpn, Math.min(vm_end(m, vma), end) as Vpn, write ? FOLL_WRITE : 0);
-    locked = !range.dropped;
-    if (range.error !== 0) {
-      if (locked) mmap_read_unlock(cpu, mm);
-      return range.error;
-    }
-    vpn += range.done;
+export function madvise_populate(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, write: boolean): number {
+  const lock: GupLock = { locked: true };
+  mmap_read_lock(cpu, mm);
+  let result = 0;
+  for (let vpn = start as number; vpn < end && result >= 0; vpn += result) {
+    result = faultin_page_range(cpu, mm, vpn as Vpn, end, write, lock);
+    if (!lock.locked) mmap_read_lock(cpu, mm);
+    lock.locked = true;
   }
-  if (locked) mmap_read_unlock(cpu, mm);
-  return 0;
+  mmap_read_unlock(cpu, mm);
+  return Math.min(result, 0);
 }
 
-/** @kernel check_vma_flags() as madvise reports it */
-function populateRefused(flags: number, write: boolean): number {
-  if ((flags & (VM_IO | VM_PFNMAP)) !== 0) return EINVAL;
-  return (flags & (write ? VM_WRITE : VM_READ)) === 0 ? EINVAL : 0;
+/** @locks, @returns as __get_user_pages_locked() */
+function faultin_page_range(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, write: boolean, lock: GupLock): number {
+  const foll = FOLL_TOUCH | FOLL_HWPOISON | FOLL_UNLOCKABLE | FOLL_MADV_POPULATE | (write ? FOLL_WRITE : 0);
+  return __get_user_pages_locked(cpu, mm, start, end - start, foll, null, lock);
 }
