@@ -6,6 +6,7 @@
  */
 import type { Cpu } from '../cpu.ts';
 import { NO_FOLIO, readStamp, writeStamp } from '../mm/folio.ts';
+import { folio_unlock } from '../mm/folio_lock.ts';
 import { alloc_page, folio_put } from '../mm/page_alloc.ts';
 import { __do_fault, noPage } from './__do_fault.ts';
 import { vmf_anon_prepare } from './fault_lock.ts';
@@ -25,6 +26,7 @@ export function do_cow_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   }
   writeStamp(cpu, vmf.cow_page, readStamp(cpu, vmf.page));
   const result = finish_fault(cpu, vmf);
+  folio_unlock(cpu, vmf.page);
   folio_put(cpu, vmf.page);
   if (noPage(result)) folio_put(cpu, vmf.cow_page);
   return found | result;

@@ -5,6 +5,7 @@
  * Next: fault/__do_fault.ts
  */
 import type { Cpu } from '../cpu.ts';
+import { folio_unlock } from '../mm/folio_lock.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { __do_fault, noPage } from './__do_fault.ts';
 import { finish_fault } from './finish_fault.ts';
@@ -16,6 +17,7 @@ export function do_read_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   if (noPage(found)) return found;
   // The reference of the handler becomes the entry's, unless nothing was mapped.
   const result = finish_fault(cpu, vmf);
+  folio_unlock(cpu, vmf.page);
   if (noPage(result)) folio_put(cpu, vmf.page);
   return found | result;
 }

@@ -6,21 +6,20 @@
  */
 import type { Cpu } from '../cpu.ts';
 import { mapping_can_writeback } from '../mm/address_space.ts';
-import { folio_lock, folio_unlock } from '../mm/folio_lock.ts';
+import { folio_unlock } from '../mm/folio_lock.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { vm_file } from '../mm/vm_area_struct.ts';
 import { __do_fault, noPage } from './__do_fault.ts';
 import { do_page_mkwrite, mkwriteFailed } from './do_page_mkwrite.ts';
 import { fault_dirty_shared_page } from './fault_dirty_shared_page.ts';
 import { finish_fault } from './finish_fault.ts';
-import { liveVma, VM_FAULT_LOCKED, type VmFault, type VmFaultBits } from './vm_fault.ts';
+import { liveVma, type VmFault, type VmFaultBits } from './vm_fault.ts';
 
 /** @locks in: the fault lock. out: as handle_mm_fault(). Rows 24 to 26 */
 export function do_shared_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const found = __do_fault(cpu, vmf);
   if (noPage(found)) return found;
   const { page } = vmf;
-  if ((found & VM_FAULT_LOCKED) === 0) folio_lock(cpu, page);
   if (mapping_can_writeback(cpu.memory, vm_file(cpu.memory, liveVma(vmf)))) {
     folio_unlock(cpu, page);
     const asked = do_page_mkwrite(cpu, vmf, page);

@@ -17,13 +17,15 @@ import {
   lruNext,
   NO_FOLIO,
   PG_locked,
+  PG_swapbacked,
   PG_uptodate,
   PG_writeback,
   ZERO_PFN,
 } from '../mm/folio.ts';
-import { anonRssWord, fileRssWord } from '../mm/mm_struct.ts';
+import { anonRssWord, fileRssWord, shmemRssWord } from '../mm/mm_struct.ts';
 import { freeLists } from '../mm/page_alloc.ts';
 import { pte_pfn, pte_special } from '../mm/pte.ts';
+import { xa_is_value } from '../mm/swap_entry.ts';
 import { xa_for_each } from '../mm/xarray.ts';
 import { MAPPING_CACHE } from '../slab/caches.ts';
 import { cacheSlots, isAllocated } from '../slab/kmem_cache.ts';
@@ -49,8 +51,8 @@ export function sweepFrames(state: SweepState): void {
 
 function countEntries(state: SweepState, uses: Uses): void {
   const { m, cpu } = state;
-  const rss = new Map<MmId, { anon: number; file: number }>();
-  for (const { mm } of state.spaces) rss.set(mm, { anon: 0, file: 0 });
+  const rss = new Map<MmId, { anon: number; file: number; shmem: number }>();
+  for (const { mm } of state.spaces) rss.set(mm, { anon: 0, file: 0, shmem: 0 });
   for (const { mm, pte } of state.entries) {
     const pfn = pte_pfn(pte);
     if (pte_special(pte) || pfn >= m.size.frames) continue;
@@ -58,13 +60,16 @@ function countEntries(state: SweepState, uses: Uses): void {
     const books = rss.get(mm);
     if (books === undefined) continue;
     if ((folioMapping(cpu, pfn) & 1) !== 0) books.anon++;
+    else if (((m.words[folioFlagsWord(m, pfn)] as number) & PG_swapbacked) !== 0) books.shmem++;
     else books.file++;
   }
-  for (const [mm, { anon, file }] of rss) {
+  for (const [mm, { anon, file, shmem }] of rss) {
     if (m.words[anonRssWord(m, mm)] !== anon)
       state.report('I17', `mm ${mm}: it counts ${m.words[anonRssWord(m, mm)]} anonymous pages, but maps ${anon}`);
     if (m.words[fileRssWord(m, mm)] !== file)
       state.report('I17', `mm ${mm}: it counts ${m.words[fileRssWord(m, mm)]} file pages, but maps ${file}`);
+    if (m.words[shmemRssWord(m, mm)] !== shmem)
+      state.report('I17', `mm ${mm}: it counts ${m.words[shmemRssWord(m, mm)]} shmem pages, but maps ${shmem}`);
   }
 }
 
@@ -75,6 +80,7 @@ function countPageCaches(state: SweepState, uses: Uses): void {
     const file = slot as MappingId;
     let pages = 0;
     xa_for_each(cpu, pagesRoot(m, file), (index, entry) => {
+      if (xa_is_value(entry)) return;
       pages++;
       const pfn = entry as Pfn;
       uses.caches[pfn] = (uses.caches[pfn] as number) + 1;

@@ -6,7 +6,7 @@
  */
 import type { AnonVmaId, AvcId, MappingId, VmaId } from '../base/brand.ts';
 import { NO_ANON_VMA, NO_AVC, NO_MAPPING, NO_VMA } from '../base/brand.ts';
-import { i_mmap_count, i_mmap_first } from '../mm/address_space.ts';
+import { f_countWord, i_mmap_count, i_mmap_first } from '../mm/address_space.ts';
 import {
   anonVmaFirst,
   anonVmaNext,
@@ -167,6 +167,11 @@ function sweepFiles(state: SweepState, areasOf: ReadonlyMap<MappingId, number>):
     if (listed !== areas || i_mmap_count(m, file) !== areas) {
       state.report('Q07', `file ${file}: ${areas} areas map it, but its list has ${listed} and its count is ${i_mmap_count(m, file)}`);
     }
+    // One for each area and one for the owner, which shared anonymous memory does not have.
+    const references = m.words[f_countWord(m, file)] as number;
+    const owned = references - areas;
+    if (references < 1 || owned < 0 || owned > 1)
+      state.report('Q07', `file ${file}: ${areas} areas map it, but it has ${references} references`);
   }
   for (const file of areasOf.keys()) {
     if (file !== NO_MAPPING && !isAllocated(m, MAPPING_CACHE, file)) state.report('Q07', `file ${file} is mapped, but its slot is free`);

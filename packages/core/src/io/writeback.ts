@@ -11,12 +11,13 @@
 import type { MappingId, Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_read, atomic_xchg } from '../memory/atomic.ts';
-import { fileDevice, fput, mapping_can_writeback, nrdirtyWord, tryGetFile, wbErrWord } from '../mm/address_space.ts';
+import { fileDevice, mapping_can_writeback, nrdirtyWord, tryGetFile, wbErrWord } from '../mm/address_space.ts';
 import { eachCachedFolio, folioIsOf } from '../mm/filemap.ts';
 import { folio_get, folioTest, PG_dirty } from '../mm/folio.ts';
 import { folio_clear_dirty_for_io } from '../mm/folio_dirty.ts';
 import { folio_lock, folio_trylock, folio_unlock } from '../mm/folio_lock.ts';
 import { folio_start_writeback, folio_test_writeback, folio_wait_writeback } from '../mm/folio_writeback.ts';
+import { fput } from '../mm/fput.ts';
 import { FILE_END } from '../mm/unmap_mapping.ts';
 import { dirty_background } from '../mm/vm_sysctl.ts';
 import { nr_file_dirty } from '../mm/vmstat.ts';

@@ -17,14 +17,6 @@ import type { SharedMemory } from '../memory/shared_memory.ts';
 import { schedule_timeout, set_current_state, TASK_UNINTERRUPTIBLE } from '../sched/task.ts';
 import { MAPPING_CACHE } from '../slab/caches.ts';
 import { kmem_cache_alloc, kmem_cache_free } from '../slab/kmem_cache.ts';
-import {
-  set_vma_shared_links,
-  set_vma_shared_next,
-  set_vma_shared_prev,
-  vm_file,
-  vma_shared_next,
-  vma_shared_prev,
-} from './vm_area_struct.ts';
 
 const I_MMAP_RWSEM = 0;
 const INVALIDATE_LOCK = 8;
@@ -51,6 +43,8 @@ const RA_ASYNC_SIZE = 34;
 const RA_PAGES = 35;
 const RA_MMAP_MISS = 36;
 const RA_PREV_POS = 37;
+// CPUs that wait for the end of a hole punch: first and last.
+const PUNCH_WAITERS = 38;
 // Line 3.
 const I_RWSEM = 48;
 assert(
@@ -104,6 +98,8 @@ export const wbErrWord = (m: SharedMemory, id: MappingId): Word => word(m, id, W
 export const punchStartWord = (m: SharedMemory, id: MappingId): Word => word(m, id, PUNCH_START);
 export const punchEndWord = (m: SharedMemory, id: MappingId): Word => word(m, id, PUNCH_END);
 export const punchCountWord = (m: SharedMemory, id: MappingId): Word => word(m, id, PUNCH_COUNT);
+/** Those who wait for the end of a hole punch, a list as in locking/wait_list.ts. @locks pages lock. @kernel shmem_falloc->waitq */
+export const punchWaiters = (m: SharedMemory, id: MappingId): Word => word(m, id, PUNCH_WAITERS);
 /** A word for the owner of the file: the fence of a driver's buffer. */
 export const filePrivateWord = (m: SharedMemory, id: MappingId): Word => word(m, id, PRIVATE);
 /** Read-ahead: window, mark, size, misses. Marked reads and writes without a lock. @kernel struct file_ra_state */
@@ -119,8 +115,14 @@ export const i_mmap_count = (m: SharedMemory, id: MappingId): number => m.mappin
 export const i_mmapLockWord = (m: SharedMemory, id: MappingId): Word => word(m, id, I_MMAP_RWSEM);
 export const invalidateLockWord = (m: SharedMemory, id: MappingId): Word => word(m, id, INVALIDATE_LOCK);
 export const i_rwsemWord = (m: SharedMemory, id: MappingId): Word => word(m, id, I_RWSEM);
+/** Areas that map the file. Atomic; only mm/vma_file.ts changes it. */
+export const i_mmapCountWord = (m: SharedMemory, id: MappingId): Word => word(m, id, I_MMAP_COUNT);
 /** First area that maps the file. @locks in: i_mmap, either way */
 export const i_mmap_first = (m: SharedMemory, id: MappingId): VmaId => m.mappings[at(id, I_MMAP_HEAD)] as VmaId;
+/** @locks in: i_mmap for writing. Only mm/vma_file.ts changes the list. */
+export const set_i_mmap_first = (m: SharedMemory, id: MappingId, vma: VmaId): void => {
+  m.mappings[at(id, I_MMAP_HEAD)] = vma;
+};
 export const mapping_mapped = (m: SharedMemory, id: MappingId): boolean => i_mmap_first(m, id) !== NO_VMA;
 
 export interface FileSpec {
@@ -156,6 +158,9 @@ export function createFile(cpu: Cpu, wanted: number | FileSpec): MappingId {
   return id;
 }
 
+/** How many have the file: its owner, areas that map it, faults that keep it. Only mm/fput.ts drops references. */
+export const f_countWord = (m: SharedMemory, id: MappingId): Word => word(m, id, F_COUNT);
+
 /** One more reference to an open file; the caller has one, or an area that maps it and cannot go away. @kernel get_file() */
 export function get_file(cpu: Cpu, id: MappingId): void {
   const before = atomic_fetch_add(cpu, word(cpu.memory, id, F_COUNT), 1); // Alone: the caller's own keeps it above zero.
@@ -168,14 +173,7 @@ export function tryGetFile(cpu: Cpu, id: MappingId): boolean {
 }
 const FILE_PINS_MAX = 0x7fffffff;
 
-/** Drops a reference that get_file() took. The first one belongs to whoever made the file, who waits for the others. Never sleeps. @kernel fput() */
-export function fput(cpu: Cpu, id: MappingId): void {
-  const count = word(cpu.memory, id, F_COUNT);
-  const before = atomic_fetch_add(cpu, count, -1); // Release: all use of the file. Pairs with: waitForFilePins().
-  invariant(before > 1, 'Q07', 'fput: the reference of the owner of the file was dropped');
-}
-
-/** References besides the owner's: faults that dropped their lock and keep the file. Exact on an idle machine. */
+/** References besides the owner's: areas that map the file, and faults that dropped their lock and keep it. Exact on an idle machine. */
 export const filePins = (cpu: Cpu, id: MappingId): number => Math.max(0, atomic_read(cpu, word(cpu.memory, id, F_COUNT)) - 1); // Pairs with: fput().
 
 /** Takes away the owner's reference, which must be the last one: nobody can pin the file any more. @returns false when somebody does */
@@ -223,32 +221,3 @@ export const filemap_invalidate_unlock_shared = (cpu: Cpu, id: MappingId): void 
 /** Writers of the file and truncation, against each other. Outside mmap_lock. May sleep. */
 export const inode_lock = (cpu: Cpu, id: MappingId): void => down_write(cpu, i_rwsemWord(cpu.memory, id), LOCK_I_RWSEM);
 export const inode_unlock = (cpu: Cpu, id: MappingId): void => up_write(cpu, i_rwsemWord(cpu.memory, id));
-
-/** Adds an area to its file's list. @locks takes i_mmap for writing; may sleep @kernel vma_link_file() */
-export function vma_link_file(cpu: Cpu, vma: VmaId): void {
-  const m = cpu.memory;
-  const file = vm_file(m, vma);
-  if (file === NO_MAPPING) return;
-  i_mmap_lock_write(cpu, file);
-  const head = i_mmap_first(m, file);
-  set_vma_shared_links(m, vma, head, NO_VMA);
-  if (head !== NO_VMA) set_vma_shared_prev(m, head, vma);
-  m.mappings[at(file, I_MMAP_HEAD)] = vma;
-  i_mmap_unlock_write(cpu, file);
-  atomic_fetch_add(cpu, word(m, file, I_MMAP_COUNT), 1); // Alone: a count.
-}
-
-/** Takes an area off its file's list. @locks takes i_mmap for writing; may sleep @kernel unlink_file_vma() */
-export function unlink_file_vma(cpu: Cpu, vma: VmaId): void {
-  const m = cpu.memory;
-  const file = vm_file(m, vma);
-  if (file === NO_MAPPING) return;
-  i_mmap_lock_write(cpu, file);
-  const next = vma_shared_next(m, vma);
-  const prev = vma_shared_prev(m, vma);
-  if (prev !== NO_VMA) set_vma_shared_next(m, prev, next);
-  else m.mappings[at(file, I_MMAP_HEAD)] = next;
-  if (next !== NO_VMA) set_vma_shared_prev(m, next, prev);
-  i_mmap_unlock_write(cpu, file);
-  atomic_fetch_add(cpu, word(m, file, I_MMAP_COUNT), -1); // Alone: a count.
-}

@@ -22,7 +22,7 @@ import { atomic_fetch_add } from '../memory/atomic.ts';
 import { TRACE_MM_FILEMAP_ADD_TO_PAGE_CACHE, TRACE_MM_FILEMAP_DELETE_FROM_PAGE_CACHE } from '../trace/events.ts';
 import { at, BEFORE_PAGE_CACHE_INSERT } from '../trace/points.ts';
 import { trace } from '../trace/trace_ring.ts';
-import { nrpages, nrpagesWord, pagesLockWord, pagesRoot } from './address_space.ts';
+import { nrpages, nrpagesWord, pagesLockWord, pagesRoot, shmem_mapping } from './address_space.ts';
 import {
   fileMapping,
   folio_get,
@@ -104,7 +104,7 @@ export function filemap_add_folio(cpu: Cpu, file: MappingId, index: number, pfn:
   if (stored) atomic_fetch_add(cpu, nrpagesWord(m, file), 1); // Alone: a count.
   spin_unlock(cpu, pagesLockWord(m, file));
   if (stored) {
-    trace(cpu, TRACE_MM_FILEMAP_ADD_TO_PAGE_CACHE, file, index, pfn);
+    if (!shmem_mapping(m, file)) trace(cpu, TRACE_MM_FILEMAP_ADD_TO_PAGE_CACHE, file, index, pfn); // shmem has no such trace point.
     return 0;
   }
   setFolioMapping(cpu, pfn, 0, 0);
@@ -134,7 +134,7 @@ export function __filemap_remove_folio(cpu: Cpu, pfn: Pfn, replacement = 0): voi
   xa_store(cpu, pagesRoot(m, file), index, replacement); // Cannot fail: the slot is there.
   atomic_fetch_add(cpu, nrpagesWord(m, file), -1); // Alone: a count.
   setFolioMapping(cpu, pfn, 0, 0);
-  trace(cpu, TRACE_MM_FILEMAP_DELETE_FROM_PAGE_CACHE, file, index, pfn);
+  if (replacement === 0) trace(cpu, TRACE_MM_FILEMAP_DELETE_FROM_PAGE_CACHE, file, index, pfn);
 }
 
 /**

@@ -5,7 +5,7 @@
  * Next: fault/do_anonymous_page.ts
  */
 import { invariant } from '../base/assert.ts';
-import type { AvcId, Pfn, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
+import type { AvcId, MmId, Pfn, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
 import { NO_AVC, NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add } from '../memory/atomic.ts';
@@ -18,12 +18,13 @@ import {
   folioMapcountWord,
   folioMapping,
   folioSet,
+  folioTest,
   PG_anon_exclusive,
   PG_swapbacked,
   PG_uptodate,
   setFolioMapping,
 } from './folio.ts';
-import { anonRssWord, fileRssWord } from './mm_struct.ts';
+import { anonRssWord, fileRssWord, shmemRssWord } from './mm_struct.ts';
 import { findPteTable, ptep_get, pteWord } from './page_table.ts';
 import { pte_pfn, pte_present, pte_special } from './pte.ts';
 import { linear_page_index, vm_end, vm_mm, vm_pgoff, vm_start, vma_anon_vma } from './vm_area_struct.ts';
@@ -42,12 +43,18 @@ export function folio_add_new_anon_rmap(cpu: Cpu, pfn: Pfn, vma: VmaId, vpn: Vpn
   atomic_fetch_add(cpu, anonRssWord(m, vm_mm(m, vma)), 1); // Alone: a count.
 }
 
+/** The count of mapped pages that a folio belongs to: anonymous, shmem (pages of files that go to swap), or files. @kernel mm_counter() */
+export function rssWord(cpu: Cpu, pfn: Pfn, mm: MmId): Word {
+  const m = cpu.memory;
+  if (folio_test_anon(cpu, pfn)) return anonRssWord(m, mm);
+  return folioTest(cpu, pfn, PG_swapbacked) ? shmemRssWord(m, mm) : fileRssWord(m, mm);
+}
+
 /** One more PTE for a folio: fork's copy, or a file's page. @locks in: the page-table lock */
 export function folio_add_rmap_pte(cpu: Cpu, pfn: Pfn, vma: VmaId): void {
   const m = cpu.memory;
   atomic_fetch_add(cpu, folioMapcountWord(m, pfn), 1); // Alone: a count.
-  const rss = folio_test_anon(cpu, pfn) ? anonRssWord(m, vm_mm(m, vma)) : fileRssWord(m, vm_mm(m, vma));
-  atomic_fetch_add(cpu, rss, 1); // Alone: a count.
+  atomic_fetch_add(cpu, rssWord(cpu, pfn, vm_mm(m, vma)), 1); // Alone: a count.
 }
 
 /** One PTE less. @locks in: the page-table lock; the entry is gone from the table */
@@ -55,8 +62,7 @@ export function folio_remove_rmap_pte(cpu: Cpu, pfn: Pfn, vma: VmaId): void {
   const m = cpu.memory;
   const before = atomic_fetch_add(cpu, folioMapcountWord(m, pfn), -1); // Pairs with: the test in the write-protect fault's reuse.
   invariant(before > 0, 'I17', 'folio_remove_rmap_pte: no PTE maps the folio');
-  const rss = folio_test_anon(cpu, pfn) ? anonRssWord(m, vm_mm(m, vma)) : fileRssWord(m, vm_mm(m, vma));
-  atomic_fetch_add(cpu, rss, -1); // Alone: a count.
+  atomic_fetch_add(cpu, rssWord(cpu, pfn, vm_mm(m, vma)), -1); // Alone: a count.
 }
 
 export interface RmapHit {

@@ -15,7 +15,7 @@ import { VMA_CACHE } from '../slab/caches.ts';
 import { kmem_cache_alloc, kmem_cache_free } from '../slab/kmem_cache.ts';
 import { RCU_FREE_VMA } from '../slab/rcu_callbacks.ts';
 import { count_vm_event, VMA_SPLIT } from '../trace/counters.ts';
-import { i_mmap_lock_write, i_mmap_unlock_write, vma_link_file } from './address_space.ts';
+import { i_mmap_lock_write, i_mmap_unlock_write } from './address_space.ts';
 import { anon_vma_clone, anon_vma_lock_write, anon_vma_unlock_write } from './anon_vma.ts';
 import { mas_destroy, mas_preallocate, mas_store_prealloc } from './maple_tree.ts';
 import {
@@ -53,6 +53,7 @@ import {
   vmRefcntWord,
 } from './vm_area_struct.ts';
 import { VM_GROWSDOWN, VM_SHARED, VM_WRITE } from './vm_flags.ts';
+import { vma_link_file } from './vma_file.ts';
 import { vma_lock_init, vma_mark_attached, vma_start_write } from './vma_lock.ts';
 
 /** A slot for a new area of that address space, detached. NO_VMA when none is free. */

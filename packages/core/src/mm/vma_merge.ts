@@ -10,7 +10,6 @@ import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { count_vm_event, VMA_EXPANDED, VMA_MERGED } from '../trace/counters.ts';
-import { unlink_file_vma } from './address_space.ts';
 import { anon_vma_clone, chainIsSingular, unlink_anon_vmas } from './anon_vma.ts';
 import { mas_destroy, mas_preallocate, mas_store_prealloc } from './maple_tree.ts';
 import { map_count, mmTree, set_map_count } from './mm_struct.ts';
@@ -29,6 +28,7 @@ import {
 } from './vm_area_struct.ts';
 import { VM_SPECIAL } from './vm_flags.ts';
 import { lockRmap, split_vma, unlockRmap, vm_area_free } from './vma.ts';
+import { unlink_file_vma } from './vma_file.ts';
 import { vma_mark_detached, vma_start_write } from './vma_lock.ts';
 
 /** What an area would be, for comparison with a neighbour. */

@@ -17,7 +17,6 @@ import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
 import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { unlink_file_vma } from './address_space.ts';
 import { unlink_anon_vmas } from './anon_vma.ts';
 import { mas_destroy, mas_find, mas_preallocate, mas_store_prealloc, mt_next, mt_prev } from './maple_tree.ts';
 import { checkNothingMapped } from './mm_checks.ts';
@@ -27,6 +26,7 @@ import { mmap_assert_write_locked } from './mmap_lock.ts';
 import { vm_end, vm_flags, vm_start, vma_pages } from './vm_area_struct.ts';
 import { VM_LOCKED } from './vm_flags.ts';
 import { __split_vma, vm_area_free, vm_stat_account } from './vma.ts';
+import { unlink_file_vma } from './vma_file.ts';
 import { vma_mark_attached, vma_mark_detached, vma_start_write } from './vma_lock.ts';
 import { unmapRegion } from './zap.ts';
 

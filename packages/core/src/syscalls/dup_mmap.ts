@@ -17,7 +17,6 @@ import { NO_ANON_VMA, NO_MM, NO_TABLE, NO_VMA } from '../base/brand.ts';
 import { EINTR, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { vma_link_file } from '../mm/address_space.ts';
 import { anon_vma_fork, unlink_anon_vmas } from '../mm/anon_vma.ts';
 import {
   folio_get,
@@ -55,6 +54,7 @@ import { flush_tlb_mm } from '../mm/tlb.ts';
 import { vm_end, vm_flags, vm_flags_reset, vm_start, vma_anon_vma, vma_pages } from '../mm/vm_area_struct.ts';
 import { is_cow_mapping, VM_DONTCOPY, VM_LOCKED_MASK, VM_SHARED, VM_WIPEONFORK, VM_WRITE } from '../mm/vm_flags.ts';
 import { freeVmaSlot, vm_area_dup, vm_stat_account, vma_iter_store_new } from '../mm/vma.ts';
+import { vma_link_file } from '../mm/vma_file.ts';
 import { vma_start_write } from '../mm/vma_lock.ts';
 import { rcu_note_quiescent } from '../sched/rcu_state.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';

@@ -8,16 +8,16 @@ import { invariant } from '../base/assert.ts';
 import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add, atomic_read } from '../memory/atomic.ts';
-import { unlink_file_vma } from '../mm/address_space.ts';
 import { unlink_anon_vmas } from '../mm/anon_vma.ts';
 import { __mt_destroy, mt_for_each } from '../mm/maple_tree.ts';
-import { anonRssWord, fileRssWord, mmdrop, mmPgtablesWord, mmTree, mmUsersWord, set_map_count } from '../mm/mm_struct.ts';
+import { anonRssWord, fileRssWord, mmdrop, mmPgtablesWord, mmTree, mmUsersWord, set_map_count, shmemRssWord } from '../mm/mm_struct.ts';
 import { TASK_SIZE_VPN } from '../mm/mman.ts';
 import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock } from '../mm/mmap_lock.ts';
 import { tlb_finish_mmu, tlb_gather_mmu } from '../mm/mmu_gather.ts';
 import { free_pgd_range, pgd_free } from '../mm/page_table.ts';
 import { vm_end, vm_start } from '../mm/vm_area_struct.ts';
 import { vm_area_free } from '../mm/vma.ts';
+import { unlink_file_vma } from '../mm/vma_file.ts';
 import { vma_mark_detached, vma_start_write } from '../mm/vma_lock.ts';
 import { zapRange } from '../mm/zap.ts';
 
@@ -68,5 +68,6 @@ function checkEmpty(cpu: Cpu, mm: MmId): void {
   const m = cpu.memory;
   invariant(atomic_read(cpu, anonRssWord(m, mm)) === 0, 'I17', 'exit_mmap: anonymous pages are left in the books');
   invariant(atomic_read(cpu, fileRssWord(m, mm)) === 0, 'I17', 'exit_mmap: file pages are left in the books');
+  invariant(atomic_read(cpu, shmemRssWord(m, mm)) === 0, 'I17', 'exit_mmap: shmem pages are left in the books');
   invariant(atomic_read(cpu, mmPgtablesWord(m, mm)) === 0, 'I26', 'exit_mmap: page tables are left');
 }

@@ -9,7 +9,8 @@ import type { MappingId, MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_MAPPING, NO_VMA } from '../base/brand.ts';
 import { EAGAIN, EEXIST, EINTR, EINVAL, ENOMEM, EPERM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { vma_link_file } from '../mm/address_space.ts';
+import { createFile, FILE_SHMEM } from '../mm/address_space.ts';
+import { fput } from '../mm/fput.ts';
 import { mas_destroy, mas_find, mas_preallocate, mt_next, mt_prev } from '../mm/maple_tree.ts';
 import {
   data_vm,
@@ -58,6 +59,7 @@ import {
   VM_WRITE,
 } from '../mm/vm_flags.ts';
 import { freeVmaSlot, vm_area_alloc, vm_stat_account, vma_iter_store_new } from '../mm/vma.ts';
+import { vma_link_file } from '../mm/vma_file.ts';
 import { vma_start_write } from '../mm/vma_lock.ts';
 import { type MergeWish, vma_merge_new_range } from '../mm/vma_merge.ts';
 import { accountGathered, freeGathered, nothingGathered, reattach_vmas, vms_clear_ptes, vms_gather_munmap_vmas } from '../mm/vma_unmap.ts';
@@ -67,7 +69,7 @@ import { mm_populate } from './populate.ts';
 
 /**
  * Maps `len` pages. Addresses, lengths and offsets are in pages.
- * @param file the file, or NO_MAPPING with MAP_ANONYMOUS. Shared anonymous memory is a file that the caller made
+ * @param file the file, or NO_MAPPING with MAP_ANONYMOUS: shared memory is then a file of its own, which ends with its last area
  * @locks none in, none out. Takes mmap_lock for writing; may sleep. @returns the first page, or an errno
  */
 export function sys_mmap(cpu: Cpu, addr: number, len: number, prot: number, flags: number, file: MappingId, pgoff: number): number {
@@ -107,7 +109,17 @@ function do_mmap(cpu: Cpu, mm: MmId, hint: number, len: number, prot: number, fl
   if ((bits & VM_LOCKED) !== 0 && locked_vm(m, mm) + len > rlimit_memlock(m, mm)) return EAGAIN;
   const anonymous = file === NO_MAPPING && (flags & MAP_ANONYMOUS) !== 0;
   if (!anonymous && file === NO_MAPPING) return EINVAL;
+  if (anonymous && type !== MAP_PRIVATE) return mapSharedAnonymous(cpu, mm, addr as Vpn, len, bits);
   return mmap_region(cpu, mm, addr as Vpn, len, bits, file, anonymous ? addr : offset);
+}
+
+/** A file in shmem that only areas refer to: the one made here, and those that fork, split and mremap make of it. @kernel shmem_zero_setup() */
+function mapSharedAnonymous(cpu: Cpu, mm: MmId, addr: Vpn, len: number, bits: number): number {
+  const file = createFile(cpu, { pages: len, kind: FILE_SHMEM });
+  if (file === NO_MAPPING) return ENOMEM;
+  const result = mmap_region(cpu, mm, addr, len, bits, file, 0);
+  fput(cpu, file); // The area has its own reference, or there is none and the file ends here.
+  return result;
 }
 
 const overlaps = (cpu: Cpu, mm: MmId, start: number, end: number): boolean => {

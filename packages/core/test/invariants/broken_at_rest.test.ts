@@ -13,7 +13,6 @@ import {
   percpuBase,
   WAIT_MUTEX,
 } from '@faultlab/core/memory/percpu';
-import { unlink_file_vma } from '@faultlab/core/mm/address_space';
 import { anon_vma_lock_read, get_anon_vma } from '@faultlab/core/mm/anon_vma';
 import {
   folio_get,
@@ -60,6 +59,7 @@ import {
   vmLockWord,
   vmRefcntWord,
 } from '@faultlab/core/mm/vm_area_struct';
+import { unlink_file_vma } from '@faultlab/core/mm/vma_file';
 import { VMA_LOCK_OFFSET } from '@faultlab/core/mm/vma_lock_refcount';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
