@@ -5,12 +5,13 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
-import { UsageError } from '@faultlab/core/base/errors';
+import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { createMachineMemory } from '@faultlab/core/boot';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import { type ArenaMap, arenaMap, withHarnessWords } from './arena_map.ts';
 import { CpuPool } from './cpu_pool.ts';
 import { DeviceThreads } from './device/device_threads.ts';
+import { outstandingLines } from './device/outstanding_lines.ts';
 import { freezerOf, resetDoorbell, ringFreeze } from './doorbell.ts';
 import { type MachineConfig, type MachineOptions, resolveConfig } from './machine_config.ts';
 import { type FinishedRun, type MachineRun, RunInProgress } from './run_in_progress.ts';
@@ -87,7 +88,9 @@ export class Machine implements AsyncDisposable {
     let healthy = false;
     try {
       const host = { config: this.config, memory: this.memory, pool: this.#pool };
-      const finished = await this.#withDevices(await new RunInProgress<Data, Result>(host, run).finish());
+      const over = await new RunInProgress<Data, Result>(host, run).finish();
+      if (over.reports.every((report) => report.end === 'finished')) await this.#devicesRest();
+      const finished = await this.#withDevices(over);
       healthy = finished.reports.every((report) => report.end === 'finished');
       return finished;
     } finally {
@@ -105,6 +108,15 @@ export class Machine implements AsyncDisposable {
     }
     if (failure !== undefined) throw failure;
     return finished;
+  }
+
+  /** @throws StallError when a device owes something for too long */
+  async #devicesRest(): Promise<void> {
+    const { stallMs } = this.config;
+    if (await this.#devices.rest(stallMs)) return;
+    if (!this.#devices.healthy) return;
+    const owed = outstandingLines(this.memory, performance.now());
+    throw new StallError([`All CPUs have ended, but a device has not come to rest for ${stallMs} ms.`, ...owed].join('\n'));
   }
 
   /** Ends every thread. Safe to call twice. */

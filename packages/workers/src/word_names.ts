@@ -22,6 +22,15 @@ const RECORDS: readonly RecordNaming[] = [
   { region: 'anonVmas', words: RECORD_WORDS.anonVma, name: (slot) => `anon_vma ${slot}` },
   { region: 'avcs', words: RECORD_WORDS.avc, name: (slot) => `anon_vma_chain ${slot}` },
   { region: 'mappings', words: RECORD_WORDS.mapping, name: (slot) => `file ${slot}` },
+  { region: 'xaNodes', words: RECORD_WORDS.xaNode, name: (slot) => `page-cache node ${slot}` },
+  { region: 'folioWaits', words: RECORD_WORDS.folioWait, name: (slot) => `folio wait queue ${slot}` },
+  { region: 'swapInfos', words: RECORD_WORDS.swapInfo, name: (slot) => `swap area ${slot}` },
+  {
+    region: 'swapSlots',
+    words: RECORD_WORDS.swapSlot,
+    name: (slot, _, { size }) => `swap slot ${slot % size.swapSlots} of area ${Math.floor(slot / size.swapSlots)}`,
+  },
+  { region: 'userfaultfds', words: RECORD_WORDS.userfaultfd, name: (slot) => `userfaultfd ${slot}` },
   { region: 'devices', words: RECORD_WORDS.device, name: (slot) => `device ${slot}` },
   {
     region: 'requests',

@@ -2,7 +2,7 @@
  * Reports of who holds and who waits for what: names of words, circles, tables.
  */
 
-import { layoutOf } from '@faultlab/core/memory/layout';
+import { layoutOf, RECORD_WORDS } from '@faultlab/core/memory/layout';
 import { DEFAULT_SIZE } from '@faultlab/core/memory/limits';
 import { assert, suite } from '@faultlab/test-support';
 import { type CpuState, waitCycle } from '@faultlab/workers/machine_state';
@@ -48,7 +48,8 @@ test('words are named by the record that they lie in', () => {
   const { mms, vmas, percpu, user } = layout.regions;
   assert.is(lockName(layout, 'mmap_lock', mms.base + 3 * 128), 'mmap_lock of mm 3');
   assert.is(lockName(layout, 'vma', vmas.base + 17 * 64 + 5), 'vma 17');
-  assert.is(recordName(layout, percpu.base + 768), 'CPU 1');
+  assert.is(recordName(layout, percpu.base + RECORD_WORDS.percpu), 'CPU 1');
+  assert.is(recordName(layout, layout.regions.userfaultfds.base + 64 * 3 + 9), 'userfaultfd 3');
   assert.is(recordName(layout, user.base + 9), 'user word 9');
   assert.is(recordName(layout, 33), 'the start gate');
 });

@@ -1,12 +1,13 @@
 /**
- * Q10, Q03: at rest nobody holds a lock of any kind, and nobody sleeps.
+ * Q10, Q03: at rest nobody holds a lock of any kind, and nobody sleeps but devices without requests.
  * Next: invariants/rcu.ts
  */
 import type { AnonVmaId, CpuId, MappingId, MmId, TableId, Word } from '../base/brand.ts';
+import { D_SERVER, type DeviceId, deviceField } from '../io/device_record.ts';
 import { readHeld } from '../locking/held_locks.ts';
 import { lockClassName } from '../locking/lock_class.ts';
 import { SEM_COUNT, SEM_OSQ, SEM_WAIT_LIST, SEM_WAIT_LOCK, semWord } from '../locking/rwsem_word.ts';
-import { PC_TASK_STATE, PC_TLB_ACCESS, PC_WAIT_KIND, percpuBase, WAIT_NAMES, WAIT_NONE } from '../memory/percpu.ts';
+import { PC_TASK_STATE, PC_TLB_ACCESS, PC_WAIT_KIND, percpuBase, WAIT_IO, WAIT_NAMES, WAIT_NONE } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { i_mmapLockWord, pagesLockWord } from '../mm/address_space.ts';
 import { anonVmaLockWord } from '../mm/anon_vma.ts';
@@ -49,9 +50,18 @@ function sweepCpu(state: SweepState, id: CpuId): void {
   for (const { class: lockClass, word } of readHeld(m, id))
     state.report('Q10', `CPU ${id} holds a lock of class ${lockClassName(lockClass)} at word ${word}`);
   const field = (offset: number): number => m.words[percpuBase(m.percpuAt, id) + offset] as number;
+  // A device that nobody wants anything of sleeps until somebody does.
+  if (servesDevice(m, id) && field(PC_WAIT_KIND) === WAIT_IO) return;
   if (field(PC_WAIT_KIND) !== WAIT_NONE) state.report('Q03', `CPU ${id} waits for: ${WAIT_NAMES[field(PC_WAIT_KIND)]}`);
   if (field(PC_TASK_STATE) !== TASK_RUNNING) state.report('Q03', `CPU ${id} is in task state ${field(PC_TASK_STATE)}`);
   if ((field(PC_TLB_ACCESS) & 1) !== 0) state.report('Q03', `CPU ${id} is in the middle of an access`);
+}
+
+function servesDevice(m: SharedMemory, id: CpuId): boolean {
+  for (let device = 0; device < m.size.devices; device++) {
+    if (deviceField(m, device as DeviceId, D_SERVER) === id + 1) return true;
+  }
+  return false;
 }
 
 /** Every slot, free ones too: the next owner of a slot expects its lock to be free. */

@@ -3,12 +3,14 @@
  * Next: ../replay/replay_trace.ts
  */
 import { UsageError } from '@faultlab/core/base/errors';
+import type { LatencyModel } from '@faultlab/core/io/latency_model';
 import { Option } from 'commander';
+import { readLatency } from '../device/device_options.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
 import type { Speed } from '../replay/replay_program.ts';
 import { replayReport } from '../replay/replay_report.ts';
 import type { ReplayResult, ReplayVerdict } from '../replay/replay_result.ts';
-import { replayTrace, SHOW_DEFAULT } from '../replay/replay_trace.ts';
+import { COLD_IO, replayTrace, SHOW_DEFAULT } from '../replay/replay_trace.ts';
 import { grouped } from '../report/numbers.ts';
 import {
   type CliCommand,
@@ -26,6 +28,8 @@ import { writeJson } from './write_json.ts';
 interface ReplayFlags {
   readonly policy: string;
   readonly speed: Speed;
+  readonly cold: boolean;
+  readonly io: LatencyModel | undefined;
   readonly show: number;
   readonly verify: boolean;
   readonly json: string | undefined;
@@ -55,6 +59,13 @@ export const replayCommand: CliCommand = (program, context) => {
     .addOption(
       new Option('--speed <speed>', 'as fast as the order allows, or no earlier than recorded').choices(['max', 'recorded']).default('max'),
     )
+    .option('--cold', 'read files from a block device, with nothing of them in memory at the start', false)
+    .option(
+      '--io <model>',
+      `how long the block device takes: zero, fixed:100us, uniform:50us-2ms, lognormal:200us,sigma=0.8,tail=1%:20ms or list:FILE ` +
+        `(default with --cold: ${COLD_IO}; without it, all pages of files are in memory at the start, and only write-back uses the device)`,
+      latencyModel,
+    )
     .option('--show <n>', 'differences to print', integer('--show', 0, SHOW_MAX), SHOW_DEFAULT)
     .option('--verify', 'check more, at a lower speed', false)
     .option('--json <file>', 'write the result as JSON, too (for several traces: a list)')
@@ -70,6 +81,12 @@ To record a program on Linux:
 
 Exit codes: 0 everything as recorded, 1 something was not, 2 misuse or a bad trace, 3 no progress, 130 interrupted.`;
 
+/** The model that a text stands for; a list is looked for where the user is. */
+function latencyModel(text: string): LatencyModel {
+  return readLatency(text.startsWith(LIST) && text.length > LIST.length ? `${LIST}${userPath(text.slice(LIST.length))}` : text);
+}
+const LIST = 'list:';
+
 async function replay(files: readonly string[], flags: ReplayFlags, context: CliContext): Promise<void> {
   const policy = await loadPolicy(flags.policy, userPath);
   if (files.filter((file) => file === STANDARD_INPUT).length > 1) {
@@ -83,9 +100,19 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
       if (interrupt.signal.aborted) break;
       const path = file === STANDARD_INPUT ? file : userPath(file);
       const name = file === STANDARD_INPUT ? 'standard input' : file;
-      const { speed, show, verify } = flags;
+      const { speed, show, verify, cold, io } = flags;
       const progress = progressLine(context.errors, name);
-      const result = await replayTrace(path, { name, policy, speed, show, verify, signal: interrupt.signal, onProgress: progress.show });
+      const result = await replayTrace(path, {
+        name,
+        policy,
+        speed,
+        show,
+        verify,
+        cold,
+        ...(io === undefined ? {} : { io }),
+        signal: interrupt.signal,
+        onProgress: progress.show,
+      });
       progress.clear();
       results.push(result);
       context.out.write(`${replayReport(result).join('\n')}\n`);

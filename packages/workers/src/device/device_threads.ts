@@ -8,7 +8,9 @@ import { Worker } from 'node:worker_threads';
 import type { CpuId } from '@faultlab/core/base/brand';
 import { setupDevice } from '@faultlab/core/io/block_device';
 import { CONTENTS_BLANK, CONTENTS_FILES, type DeviceId } from '@faultlab/core/io/device_record';
+import { readDeviceStats } from '@faultlab/core/io/device_stats';
 import { setErrorRate } from '@faultlab/core/io/error_injection';
+import { PC_WAIT_KIND, percpuBase, WAIT_IO } from '@faultlab/core/memory/percpu';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import { ringFreeze } from '../doorbell.ts';
 import { CpuError } from '../errors.ts';
@@ -19,8 +21,11 @@ import { type DeviceConfig, needsThread } from './device_options.ts';
 /** What all CPUs of a machine are started with. */
 export type CommonDeviceTask = Omit<DeviceTask, 'cpu' | 'device' | 'latency' | 'handle'>;
 
+const REST_POLL_MS = 1;
+
 interface DeviceThread {
   readonly cpu: number;
+  readonly device: number;
   readonly worker: Worker;
   readonly ready: Promise<unknown>;
   /** Settles when the device has said how it ended, or has ended without a word. */
@@ -90,6 +95,25 @@ export class DeviceThreads {
     await this.#threads.find((thread) => thread.cpu === freezer)?.ended;
   }
 
+  /**
+   * Waits until every device has served all its requests (of read-ahead and write-back nobody waits for the end) and sleeps.
+   * @returns whether all of them did so in time and in good health
+   */
+  async rest(limitMs: number): Promise<boolean> {
+    const endMs = performance.now() + limitMs;
+    while (this.healthy && performance.now() < endMs) {
+      if (this.#threads.every((thread) => this.#rests(thread))) return true;
+      await new Promise((resolve) => setTimeout(resolve, REST_POLL_MS));
+    }
+    return false;
+  }
+
+  #rests({ cpu, device }: DeviceThread): boolean {
+    const { words, percpuAt } = this.#memory;
+    const waits = Atomics.load(words, percpuBase(percpuAt, cpu as CpuId) + PC_WAIT_KIND) === WAIT_IO;
+    return waits && readDeviceStats(this.#memory, device as DeviceId).outstanding === 0;
+  }
+
   /** Ends every thread, whatever it is in. Safe to call twice. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -125,7 +149,7 @@ export class DeviceThreads {
       throw this.#failure ?? new CpuError(task.cpu, `(device ${task.device}) ended before it served.`);
     });
     early.catch(() => {}); // Later deaths are told by `failure`.
-    return { cpu: task.cpu, worker, ready: Promise.race([ready, early]), ended };
+    return { cpu: task.cpu, device: task.device, worker, ready: Promise.race([ready, early]), ended };
   }
 
   #hear(task: DeviceTask, news: DeviceNews): void {

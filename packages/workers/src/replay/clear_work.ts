@@ -4,8 +4,7 @@
  */
 import type { MappingId } from '@faultlab/core/base/brand';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
-import { freeFile } from '@faultlab/core/mm/address_space';
-import { dropFilePages } from '@faultlab/core/mm/filemap';
+import { closeFile } from '../program/file_calls.ts';
 import type { WorkContext } from '../work.ts';
 import { fileAt } from './replay_map.ts';
 import type { ReplayMap } from './replay_program.ts';
@@ -26,8 +25,7 @@ export default function clear(context: WorkContext, { map }: ClearOrder): void {
   rcu_barrier(cpu);
   for (let file = 0; file < map.files; file++) {
     const mapping = cpu.memory.user[fileAt(map, file)] as MappingId;
-    dropFilePages(cpu, mapping);
-    freeFile(cpu, mapping);
+    closeFile(cpu, mapping);
     context.progress();
   }
   rcu_barrier(cpu);

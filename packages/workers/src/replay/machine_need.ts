@@ -24,17 +24,27 @@ const UPPER_SPANS = [2 ** 18, 2 ** 27];
 const XA_SLOTS = 64;
 /** An operation cuts at most two areas and adds one. */
 const AREAS_PER_CALL = 3;
-const LIMITS = { vmas: 1 << 20, tables: 1 << 17, avcs: 1 << 21, xaNodes: 1 << 18 };
+/** Requests that can be outstanding at once. */
+const DEVICE_REQUESTS = 256;
+const LIMITS = { deviceBlocks: 1 << 20, vmas: 1 << 20, tables: 1 << 17, avcs: 1 << 21, xaNodes: 1 << 18 };
 
-export function machineNeed(timeline: Timeline, files: readonly TraceFile[], cpus: number, userWords: number): MachineSize {
+/**
+ * @param onDevice the files are on a block device: whole files may come into memory, by read-ahead or to begin with, and pages are written
+ * back
+ */
+export function machineNeed(
+  timeline: Timeline,
+  files: readonly TraceFile[],
+  cpus: number,
+  userWords: number,
+  onDevice: boolean,
+): MachineSize {
   const needs = spaceNeeds(timeline);
   const sum = (of: (need: Need) => number): number => needs.reduce((total, need) => total + of(need), 0);
   const slack = SLACK + cpus * SLACK_PER_CPU;
   const touched = sum((need) => need.pages);
-  const filePages = Math.min(
-    touched,
-    files.reduce((total, { pages }) => total + pages, 0),
-  );
+  const allPages = files.reduce((total, { pages }) => total + pages, 0);
+  const filePages = onDevice ? allPages : Math.min(touched, allPages);
   const areas = Math.min(sum((need) => Math.min(need.areas, DEFAULT_MAX_MAP_COUNT + 8)) + slack, LIMITS.vmas);
   return {
     cpus,
@@ -45,13 +55,16 @@ export function machineNeed(timeline: Timeline, files: readonly TraceFile[], cpu
     anonVmas: areas,
     avcs: Math.min(areas * (2 + forkDepth(timeline.spaces)), LIMITS.avcs),
     mappings: files.length + 1,
-    xaNodes: Math.min(files.reduce((total, { pages }) => total + nodesOf(Math.min(pages, touched)), 0) + slack, LIMITS.xaNodes),
+    xaNodes: Math.min(
+      files.reduce((total, { pages }) => total + nodesOf(onDevice ? pages : Math.min(pages, touched)), 0) + slack,
+      LIMITS.xaNodes,
+    ),
     swaps: 0,
     swapSlots: 0,
     userfaultfds: 0,
-    devices: 0,
-    deviceRequests: 0,
-    deviceBlocks: 0,
+    devices: onDevice ? 1 : 0,
+    deviceRequests: onDevice ? DEVICE_REQUESTS : 0,
+    deviceBlocks: onDevice ? Math.min(touched + SLACK, LIMITS.deviceBlocks) : 0,
     traceEntries: 256,
     userWords,
   };

@@ -43,8 +43,8 @@ export interface ReplayPlan {
 /** The usual limit of a stack, in pages: 8 MiB. A trace with larger stacks had a higher one. */
 const STACK_PAGES = 2048;
 
-/** @throws UsageError when the trace does not fit a machine */
-export function planReplay(timeline: Timeline): ReplayPlan {
+/** @param onDevice see machineNeed(). @throws UsageError when the trace does not fit a machine */
+export function planReplay(timeline: Timeline, onDevice = false): ReplayPlan {
   const found = orderOf(timeline);
   const waits = waitsForAreas(timeline, found);
   const order: Order = { ...found, waits, count: waits.reduce((sum, { thread }) => sum + thread.length, 0) };
@@ -70,7 +70,7 @@ export function planReplay(timeline: Timeline): ReplayPlan {
     programs,
     cpus,
     map,
-    size: machineNeed(timeline, files, cpus.length, replayWords(map)),
+    size: machineNeed(timeline, files, cpus.length, replayWords(map), onDevice),
     initial: initialSpaces(timeline, placesOf),
     filePages: files.map(({ pages }) => pages),
     stackPagesMax: largestStack(timeline),

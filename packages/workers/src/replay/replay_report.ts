@@ -26,6 +26,7 @@ export function replayReport(result: ReplayResult): string[] {
     ...traceLines(result),
     '',
     ...runLines(result),
+    ...ioLines(result),
     '',
     'Faults by kind: in the trace (present: mapped, but not for this access), and by the way they took in the model',
     ...faultTable(result),
@@ -78,6 +79,20 @@ function runLines({ cpus, wallMs, cpuMs, faults, ops }: ReplayResult): string[] 
   return [
     `${plural(cpus, 'CPU')} replayed ${grouped(ops.done)} of ${plural(ops.total, 'operation')} in ${(wallMs / 1000).toFixed(3)} s${share}: ${short(rate)} faults/s`,
     `${plural(ops.sleptForOrder, 'time')} a CPU slept until another one was as far as in the trace`,
+  ];
+}
+
+/** What the device did, and what that did to the locks. */
+function ioLines({ io, counters }: ReplayResult): string[] {
+  if (io === null) return [];
+  const start = io.start === 'cold' ? 'no page of a file was in memory at the start' : 'all pages of files were in memory at the start';
+  return [
+    `Files on a device (${io.model}); ${start}`,
+    `  ${plural(io.reads, 'read')} of ${plural(io.pagesRead, 'page')}, ${plural(io.writes, 'write')} of ${plural(io.pagesWritten, 'page')}; the longest took ${duration(io.latencyUsMax * 1000)}`,
+    `  ${plural(counters.pgmajfault, 'major fault')}; the fault lock was dropped for I/O ${plural(counters.lock_dropped_for_io, 'time')}; ` +
+      `attempts that ended with a retry: ${grouped(counters.faults_retried)}, of them under the VMA lock again: ${grouped(counters.faults_retried_vma)}`,
+    `  faults finished under the VMA lock: ${grouped(counters.vma_lock_success)}; attempts under mmap_lock: ${grouped(counters.mmap_attempts)}; ` +
+      `mmap_lock taken for reading: ${grouped(counters.mmap_read_acquired)}`,
   ];
 }
 

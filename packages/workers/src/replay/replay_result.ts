@@ -32,6 +32,19 @@ export interface Difference {
   readonly got: string;
 }
 
+/** What the block device of the files did. */
+export interface ReplayIo {
+  /** Where the pages of files were when the replay started: in memory, or only on the device. */
+  readonly start: 'warm' | 'cold';
+  /** The latency model, as text. */
+  readonly model: string;
+  readonly reads: number;
+  readonly pagesRead: number;
+  readonly writes: number;
+  readonly pagesWritten: number;
+  readonly latencyUsMax: number;
+}
+
 export interface ReplayResult {
   readonly schema: typeof REPLAY_SCHEMA;
   readonly kind: 'replay';
@@ -66,6 +79,8 @@ export interface ReplayResult {
   readonly skipped: Readonly<Record<string, number>>;
   /** The first ones, in the order of the trace. */
   readonly differences: readonly Difference[];
+  /** Null when files needed no device. */
+  readonly io: ReplayIo | null;
   readonly counters: Counters;
   readonly latency: readonly LatencySummary[];
   readonly locks: readonly LockStatRow[];

@@ -6,12 +6,17 @@
 import type { CpuId } from '@faultlab/core/base/brand';
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import type { Violation } from '@faultlab/core/invariants/sweep';
+import type { DeviceId } from '@faultlab/core/io/device_record';
+import { type DeviceStats, readDeviceStats } from '@faultlab/core/io/device_stats';
+import type { LatencyModel } from '@faultlab/core/io/latency_model';
+import { latencyText } from '@faultlab/core/io/parse_latency';
 import { readLockStat } from '@faultlab/core/locking/lock_stat';
 import { PC_OP_INDEX, PC_OP_KIND, PC_PROGRESS, percpuBase } from '@faultlab/core/memory/percpu';
 import { nr_free_pages } from '@faultlab/core/mm/page_alloc';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { readCounters } from '@faultlab/core/trace/counters';
 import { counterDelta, lockStatDelta } from '../deltas.ts';
+import { readLatency } from '../device/device_options.ts';
 import { environment } from '../environment.ts';
 import { LatencyTotals } from '../latency_totals.ts';
 import { bootMachine, type Machine } from '../machine.ts';
@@ -23,11 +28,11 @@ import type { RunViolation } from '../run_result.ts';
 import type { ClearOrder } from './clear_work.ts';
 import { describeDifferences, operationText } from './differences.ts';
 import { faultRows } from './fault_counts.ts';
-import type { PrepareOrder } from './prepare_work.ts';
+import { type FileState, type PrepareOrder, REPLAY_DEVICE } from './prepare_work.ts';
 import type { ReplayCpuResult } from './replay_cpu.ts';
 import { planReplay, type ReplayPlan } from './replay_plan.ts';
 import type { ReplayOrder, ReplayProgram, Speed } from './replay_program.ts';
-import { REPLAY_SCHEMA, type ReplayResult, type ReplayVerdict } from './replay_result.ts';
+import { REPLAY_SCHEMA, type ReplayIo, type ReplayResult, type ReplayVerdict } from './replay_result.ts';
 
 export type { Difference, ReplayResult, ReplayVerdict } from './replay_result.ts';
 
@@ -38,6 +43,13 @@ export interface ReplayOptions {
   readonly policy?: string | FaultPolicy;
   /** `recorded`: no operation starts earlier than in the trace. `max` when not given. */
   readonly speed?: Speed;
+  /** Files are read from a block device, and none of their pages is in memory when the replay starts. */
+  readonly cold?: boolean;
+  /**
+   * How long a request of the block device takes, as text such as `fixed:100us` or as data; `fixed:100us` for a cold replay when not given.
+   * Without `cold` all pages of files are in memory when the replay starts, and only what is written back goes to the device.
+   */
+  readonly io?: string | LatencyModel;
   /** Check more than the constant-time assertions; slower. */
   readonly verify?: boolean;
   /** Differences to describe; all are counted. 10 when not given. */
@@ -51,6 +63,8 @@ export interface ReplayOptions {
 }
 
 export const SHOW_DEFAULT = 10;
+/** How long a request takes in a cold replay when nobody says. */
+export const COLD_IO = 'fixed:100us';
 const PROGRESS_MS = 1_000;
 const REPLAY = new URL('./replay_cpu.js', import.meta.url);
 const PREPARE = new URL('./prepare_work.js', import.meta.url);
@@ -69,7 +83,10 @@ export async function replayTrace(input: string | ByteSource, options: ReplayOpt
 
 /** The same for a trace that has been read already. */
 export async function replayTimeline(timeline: Timeline, options: ReplayOptions & { readonly name: string }): Promise<ReplayResult> {
-  const plan = planReplay(timeline);
+  const { cold = false, io } = options;
+  const files = cold ? 'cold' : io === undefined ? 'resident' : 'warm';
+  const latency = io === undefined || typeof io === 'string' ? readLatency(io ?? COLD_IO) : io;
+  const plan = planReplay(timeline, files !== 'resident');
   if (timeline.ops.count === 0) {
     throw new UsageError(
       `${options.name} has no operation of a user program; record page faults and memory system calls with --show-mmap-events --show-task-events.`,
@@ -78,16 +95,18 @@ export async function replayTimeline(timeline: Timeline, options: ReplayOptions 
   await using machine = await bootMachine({
     cpus: plan.cpus.length,
     size: plan.size,
+    ...(files === 'resident' ? {} : { devices: [{ latency }] }),
     ...(options.policy === undefined ? {} : { policy: options.policy }),
     ...(options.verify === undefined ? {} : { verify: options.verify }),
     ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
   });
-  return await new ReplayInProgress(plan, machine, options).finish();
+  return await new ReplayInProgress(plan, machine, files, options).finish();
 }
 
 class ReplayInProgress {
   readonly #plan: ReplayPlan;
   readonly #machine: Machine;
+  readonly #files: FileState;
   readonly #options: ReplayOptions & { readonly name: string };
   readonly #environment = environment();
   readonly #latency = new LatencyTotals();
@@ -97,10 +116,12 @@ class ReplayInProgress {
   #message = '';
   #counters: ReplayResult['counters'];
   #locks: ReplayResult['locks'];
+  #device: DeviceStats | undefined;
   #run: FinishedRun<ReplayCpuResult> = { reports: [], wallMs: 0 };
 
-  constructor(plan: ReplayPlan, machine: Machine, options: ReplayOptions & { readonly name: string }) {
+  constructor(plan: ReplayPlan, machine: Machine, files: FileState, options: ReplayOptions & { readonly name: string }) {
     this.#plan = plan;
+    this.#files = files;
     this.#machine = machine;
     this.#options = options;
     this.#counters = readCounters(machine.memory);
@@ -121,7 +142,7 @@ class ReplayInProgress {
 
   async #phases(): Promise<void> {
     const { map, filePages, initial, stackPagesMax } = this.#plan;
-    await this.#onFirstCpu<PrepareOrder, void>(PREPARE, { map, filePages, initial, stackPagesMax });
+    await this.#onFirstCpu<PrepareOrder, void>(PREPARE, { map, filePages, files: this.#files, initial, stackPagesMax });
     await this.#replay();
     if (this.#violations.length > 0) return;
     await this.#sweep();
@@ -150,6 +171,8 @@ class ReplayInProgress {
       this.#counters = counterDelta(readCounters(memory), before.counters);
       this.#locks = lockStatDelta(readLockStat(memory), before.locks);
       this.#latency.addFrom(this.#machine);
+      // What is written when the files are closed is no part of the replay.
+      if (this.#files !== 'resident') this.#device = readDeviceStats(memory, REPLAY_DEVICE as DeviceId);
     }
     this.#noteViolations(this.#run);
   }
@@ -209,6 +232,13 @@ class ReplayInProgress {
     }
   }
 
+  #io(): ReplayIo | null {
+    const [device] = this.#machine.config.devices;
+    if (this.#files === 'resident' || device === undefined || this.#device === undefined) return null;
+    const { reads, pagesRead, writes, pagesWritten, latencyUsMax } = this.#device;
+    return { start: this.#files, model: latencyText(device.latency), reads, pagesRead, writes, pagesWritten, latencyUsMax };
+  }
+
   #violated(violation: RunViolation): void {
     this.#violations.push(violation);
     this.#verdict = 'violation';
@@ -253,6 +283,7 @@ class ReplayInProgress {
         results.flatMap((result) => result.differences),
         show,
       ),
+      io: this.#io(),
       counters: this.#counters,
       latency: this.#latency.summaries(),
       locks: this.#locks,
