@@ -47,7 +47,8 @@ export function runScript(script: readonly ScriptLine[], policy: FaultPolicy): S
 function runLine(machine: ScriptMachine, { space, operation }: ScriptLine): Observation | string {
   const mm = machine.enter(space);
   if (mm === NO_MM) return 'a child after a fork that failed';
-  const watch = new Watch(machine.cpu);
+  machine.drain();
+  const watch = new Watch(machine);
   const ended = runOperation(machine, operation);
   if (typeof ended === 'object') return ended.notModelled;
   return watch.seen(typeof ended === 'string' ? ended : errnoName(ended), mm);

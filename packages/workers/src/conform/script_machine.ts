@@ -1,13 +1,20 @@
 /**
- * A fresh machine for one script: one CPU, in this thread, with every check on and every event recorded.
+ * A fresh machine for one script: one CPU, in this thread, with every check on and every event recorded. Its disk serves when the CPU would sleep,
+ * and what is left between two operations, as the disk of the recording machine was idle then.
  * Next: observe.ts
  */
-import { type CpuId, type MmId, NO_MM } from '@faultlab/core/base/brand';
+import { assert } from '@faultlab/core/base/assert';
+import { type CpuId, type MappingId, type MmId, NO_MAPPING, NO_MM } from '@faultlab/core/base/brand';
+import { ENOMEM } from '@faultlab/core/base/errno';
 import { cpuOffline, cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
 import { sweep } from '@faultlab/core/invariants/sweep';
+import { serveQueued, setupDevice } from '@faultlab/core/io/block_device';
+import { CONTENTS_FILES, type DeviceId } from '@faultlab/core/io/device_record';
+import { closeFile } from '@faultlab/core/io/file';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
+import { createFile, type FileSpec } from '@faultlab/core/mm/address_space';
 import { mm_alloc } from '@faultlab/core/mm/mm_struct';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
@@ -28,17 +35,25 @@ const SIZE: MachineSize = {
   tables: 256,
   anonVmas: 16_384,
   avcs: 32_768,
+  devices: 1,
   traceEntries: 32_768,
   userWords: 1024,
 };
 
+/** The disk of all files. */
+export const DISK: DeviceId = 0 as DeviceId;
+const QUEUE_DEPTH = 32;
+
 export class ScriptMachine {
   readonly cpu: Cpu;
   readonly #spaces: MmId[] = [];
+  readonly #files = new Map<string, MappingId>();
 
   constructor(policy: FaultPolicy) {
     const memory = createMachineMemory(SIZE);
     this.cpu = createCpu({ id: 0 as CpuId, memory, now: () => performance.now(), verify: true, trace: true, policy });
+    setupDevice(memory, DISK, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_FILES, server: 'idle' });
+    this.cpu.idle = () => serveQueued(this.cpu, DISK);
     cpuOnline(this.cpu);
     this.#spaces.push(mm_alloc(this.cpu));
   }
@@ -48,6 +63,32 @@ export class ScriptMachine {
     const mm = this.#spaces[space] ?? NO_MM;
     switch_mm(this.cpu, mm);
     return mm;
+  }
+
+  /** Lets the disk finish what was submitted. */
+  drain(): void {
+    while (serveQueued(this.cpu, DISK));
+  }
+
+  /** Makes a file of that name. @returns it, or an errno */
+  newFile(name: string, spec: FileSpec): MappingId | typeof ENOMEM {
+    const file = createFile(this.cpu, spec);
+    if (file === NO_MAPPING) return ENOMEM;
+    this.#files.set(name, file);
+    return file;
+  }
+
+  /** The file that an earlier operation made. */
+  file(name: string): MappingId {
+    const file = this.#files.get(name);
+    assert(file !== undefined, 'ScriptMachine: a file is named that no operation has made');
+    return file;
+  }
+
+  /** The name of a file; undefined for one that no operation has named. */
+  nameOf(file: MappingId): string | undefined {
+    for (const [name, known] of this.#files) if (known === file) return name;
+    return undefined;
   }
 
   /** Makes the child. @returns 0 or an errno */
@@ -60,10 +101,13 @@ export class ScriptMachine {
 
   /** Checks the machine at rest, ends its address spaces and checks again. @returns the broken invariants, in words */
   close(): string[] {
+    this.drain();
     rcu_barrier(this.cpu);
     const alive = this.#violations();
     switch_mm(this.cpu, NO_MM);
     for (const mm of this.#spaces.splice(0)) mmput(this.cpu, mm);
+    for (const file of this.#files.values()) closeFile(this.cpu, file);
+    this.#files.clear();
     cpuOffline(this.cpu);
     return [...alive, ...this.#violations()];
   }

@@ -106,11 +106,13 @@ const map: OperationSpec<MapOperation> = {
     while (words.more) options |= words.oneOf('the option', MAP_OPTIONS);
     return { name: 'map', ...range, prot, shared, file: source, offset, options };
   },
-  run({ cpu }, { start, pages, prot, shared, file, options }): Ended {
+  run(machine, { start, pages, prot, shared, file, offset, options }): Ended {
+    const { cpu } = machine;
+    const flags = (shared ? mman.MAP_SHARED : mman.MAP_PRIVATE) | mman.MAP_FIXED | options;
     if (file !== undefined) return notModelled('map of a file');
+    if (file !== undefined) return sys_mmap(cpu, ARENA_BASE + start, pages, prot, flags, machine.file(file), offset);
     if (shared) return notModelled('map shared anon');
-    const flags = mman.MAP_PRIVATE | mman.MAP_ANONYMOUS | mman.MAP_FIXED | options;
-    return sys_mmap(cpu, ARENA_BASE + start, pages, prot, flags, NO_MAPPING, 0);
+    return sys_mmap(cpu, ARENA_BASE + start, pages, prot, flags | mman.MAP_ANONYMOUS, NO_MAPPING, 0);
   },
 };
 
