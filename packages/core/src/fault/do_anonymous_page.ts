@@ -8,7 +8,7 @@
  *                                             4 page-table lock: not empty  <- decides: gives its frame back
  *
  * @kernel mm/memory.c do_anonymous_page()
- * @fidelity reduced: no large folios, no userfaultfd yet
+ * @fidelity reduced: no large folios
  * Next: fault/do_wp_page.ts
  */
 import type { Cpu } from '../cpu.ts';
@@ -19,16 +19,18 @@ import { ptep_get, set_pte_at } from '../mm/page_table.ts';
 import { mk_pte, PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_SPECIAL, PTE_YOUNG, pte_none } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { folio_add_new_anon_rmap } from '../mm/rmap.ts';
+import { userfaultfd_missing } from '../mm/userfaultfd_k.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
-import { VM_SHARED, VM_WRITE } from '../mm/vm_flags.ts';
+import { VM_SHARED, VM_UFFD_MISSING, VM_WRITE } from '../mm/vm_flags.ts';
 import { ANON_NEW_PAGE, ANON_ZERO_PAGE, count_vm_event } from '../trace/counters.ts';
 import { TRACE_SET_PTE } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
 import { vmf_anon_prepare } from './fault_lock.ts';
 import { ensureTable, raceLost } from './finish_fault.ts';
+import { handle_userfault } from './handle_userfault.ts';
 import { FAULT_FLAG_WRITE, liveVma, VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault, type VmFaultBits } from './vm_fault.ts';
 
-/** @locks in: the fault lock. out: as handle_mm_fault(). Rows 4 to 8 of the table of results */
+/** @locks in: the fault lock. out: as handle_mm_fault(). Rows 4 to 8 of the table of results, 36 and 37 in an area registered for missing pages */
 export function do_anonymous_page(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const m = cpu.memory;
   const vma = liveVma(vmf);
@@ -53,6 +55,11 @@ export function do_anonymous_page(cpu: Cpu, vmf: VmFault): VmFaultBits {
     folio_put(cpu, pfn);
     return VM_FAULT_SIGBUS; // R18
   }
+  if (userfaultfd_missing(m, vma)) {
+    pte_unmap_unlock(cpu, vmf.table);
+    folio_put(cpu, pfn);
+    return handle_userfault(cpu, vmf, VM_UFFD_MISSING);
+  }
   folio_add_new_anon_rmap(cpu, pfn, vma, vmf.vpn);
   set_pte_at(cpu, entry, pte);
   pte_unmap_unlock(cpu, vmf.table);
@@ -68,6 +75,10 @@ function mapZeroPage(cpu: Cpu, vmf: VmFault): VmFaultBits {
   if (isUnstable(cpu, vm_mm(cpu.memory, liveVma(vmf)))) {
     pte_unmap_unlock(cpu, vmf.table);
     return VM_FAULT_SIGBUS; // R18
+  }
+  if (userfaultfd_missing(cpu.memory, liveVma(vmf))) {
+    pte_unmap_unlock(cpu, vmf.table);
+    return handle_userfault(cpu, vmf, VM_UFFD_MISSING);
   }
   set_pte_at(cpu, entry, pte);
   pte_unmap_unlock(cpu, vmf.table);

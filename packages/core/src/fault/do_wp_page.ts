@@ -4,29 +4,40 @@
  * @fidelity reduced: no KSM, no swap cache
  * Next: fault/wp_page_copy.ts
  */
-import type { Pfn, Word } from '../base/brand.ts';
+import type { Pfn, Vpn, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { mapping_can_writeback } from '../mm/address_space.ts';
 import { folio_get, folio_ref_count, folio_test_anon, folioSet, folioTest, PG_anon_exclusive } from '../mm/folio.ts';
 import { folio_lock, folio_unlock } from '../mm/folio_lock.ts';
+import { mm_tlb_flush_pending } from '../mm/mm_struct.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { ptep_set_access_flags } from '../mm/page_table.ts';
-import { PTE_DIRTY, PTE_RW, PTE_YOUNG, pte_pfn, pte_special } from '../mm/pte.ts';
+import { PTE_DIRTY, PTE_RW, PTE_YOUNG, pte_pfn, pte_special, pte_uffd_wp } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
-import { flushLocalPage } from '../mm/tlb.ts';
-import { vm_file, vm_flags } from '../mm/vm_area_struct.ts';
-import { VM_MAYSHARE, VM_SHARED } from '../mm/vm_flags.ts';
+import { flush_tlb_range, flushLocalPage } from '../mm/tlb.ts';
+import { userfaultfd_wp } from '../mm/userfaultfd_k.ts';
+import { vm_file, vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
+import { VM_MAYSHARE, VM_SHARED, VM_UFFD_WP } from '../mm/vm_flags.ts';
 import { count_vm_event, PGREUSE, WP_REUSE } from '../trace/counters.ts';
 import { do_page_mkwrite, mkwriteFailed } from './do_page_mkwrite.ts';
 import { fault_dirty_shared_page } from './fault_dirty_shared_page.ts';
 import { raceLost } from './finish_fault.ts';
+import { handle_userfault } from './handle_userfault.ts';
 import { FAULT_FLAG_UNSHARE, liveVma, VM_FAULT_NOPAGE, type VmFault, type VmFaultBits } from './vm_fault.ts';
 import { wp_page_copy } from './wp_page_copy.ts';
 
-/** @locks in: the fault lock and the page-table lock, the entry is orig_pte. out: as handle_mm_fault(), page-table lock released. Row 28 */
+/** @locks in: the fault lock and the page-table lock, the entry is orig_pte. out: as handle_mm_fault(), page-table lock released. Rows 28 and 29 */
 export function do_wp_page(cpu: Cpu, vmf: VmFault, entry: Word): VmFaultBits {
   const vma = liveVma(vmf);
   const unshare = (vmf.flags & FAULT_FLAG_UNSHARE) !== 0;
+  if (!unshare && userfaultfd_wp(cpu.memory, vma)) {
+    if (pte_uffd_wp(vmf.orig_pte)) {
+      pte_unmap_unlock(cpu, vmf.table);
+      return handle_userfault(cpu, vmf, VM_UFFD_WP);
+    }
+    // A handler's write protection flushes late: no CPU may write through an old translation while the page is copied (uffd_wp_range draws it).
+    if (mm_tlb_flush_pending(cpu, vm_mm(cpu.memory, vma))) flush_tlb_range(cpu, vm_mm(cpu.memory, vma), vmf.vpn, (vmf.vpn + 1) as Vpn);
+  }
   const pfn = pte_pfn(vmf.orig_pte);
   if ((vm_flags(cpu.memory, vma) & (VM_SHARED | VM_MAYSHARE)) !== 0) {
     return pte_special(vmf.orig_pte) ? wp_pfn_shared(cpu, vmf, entry) : wp_page_shared(cpu, vmf, entry, pfn);

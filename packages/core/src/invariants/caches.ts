@@ -20,6 +20,7 @@ import {
 } from '../slab/caches.ts';
 import { cacheSlots, isAllocated, kmem_cache_in_use } from '../slab/kmem_cache.ts';
 import type { SweepState } from './sweep_state.ts';
+import { contextsOf } from './userfaultfds.ts';
 
 /** Runs after the sweeps that follow the trees, the tables and the reverse map. */
 export function sweepCaches(state: SweepState): void {
@@ -42,13 +43,16 @@ function sweepCount(state: SweepState, cache: CacheId, name: string, slots: numb
   if (noted !== allocated) state.report('Q04', `${name}: ${noted} slots are counted as in use, but ${allocated} are`);
 }
 
-/** At rest nobody pins the record of an address space besides its users. */
+/** At rest nobody pins the record of an address space besides its users and its userfaultfds, which may outlive them. */
 function sweepSpaces(state: SweepState): void {
   const { m } = state;
   for (const { mm } of state.spaces) {
     const users = m.words[mmUsersWord(m, mm)] as number;
     const count = m.words[mmCountWord(m, mm)] as number;
-    if (users < 1 || count !== 1) state.report('Q04', `mm ${mm} is in use with ${users} users and ${count} pins`);
+    const contexts = contextsOf(state, mm);
+    const alive = users >= 1 && count === 1 + contexts;
+    const outlived = users === 0 && contexts > 0 && count === contexts;
+    if (!alive && !outlived) state.report('Q04', `mm ${mm} is in use with ${users} users and ${count} pins`);
   }
 }
 

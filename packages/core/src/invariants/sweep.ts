@@ -17,6 +17,7 @@ import { sweepRcu } from './rcu.ts';
 import { sweepRmap } from './rmap.ts';
 import { SweepState, type Violation } from './sweep_state.ts';
 import { sweepTlbs } from './tlb.ts';
+import { sweepUserfaultfds } from './userfaultfds.ts';
 import { sweepVmaLocks } from './vma_locks.ts';
 import { sweepVmaTrees } from './vma_tree.ts';
 
@@ -38,6 +39,7 @@ export function sweep(cpu: Cpu): Violation[] {
     sweepFrames(state);
     sweepRmap(state);
     sweepTlbs(state);
+    sweepUserfaultfds(state);
     sweepCaches(state);
   }
   sweepLocksFree(state);

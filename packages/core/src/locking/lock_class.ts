@@ -30,6 +30,7 @@ export const LOCK_CLASSES: readonly LockClassSpec[] = [
   spec('i_rwsem', 5, 'one file: those who write it or change its size, against each other'),
   spec('mmap_lock', 10, 'one address space: its areas and their tree', true),
   spec('vma', 11, 'one area: the read side pins it for a fault', true),
+  spec('map_changing_lock', 15, 'one userfaultfd: answers of its handler against the beginning of a change of the address space'),
   spec('invalidate_lock', 20, 'one file: page cache against truncation'),
   spec('folio', 30, 'contents and identity of one folio', true),
   spec('vma_write', 40, 'one area, held by a writer until the end of its mmap_lock section', true),
@@ -55,6 +56,7 @@ export const LOCK_USER: LockClass = find('user');
 export const LOCK_I_RWSEM: LockClass = find('i_rwsem');
 export const LOCK_MMAP: LockClass = find('mmap_lock');
 export const LOCK_VMA: LockClass = find('vma');
+export const LOCK_MAP_CHANGING: LockClass = find('map_changing_lock');
 export const LOCK_INVALIDATE: LockClass = find('invalidate_lock');
 export const LOCK_FOLIO: LockClass = find('folio');
 export const LOCK_VMA_WRITE: LockClass = find('vma_write');

@@ -8,7 +8,14 @@ import { assert, invariant } from '../base/assert.ts';
 import type { CpuId, MmId, TableId, Word } from '../base/brand.ts';
 import { NO_MM } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { atomic_fetch_add, atomic_fetch_and, atomic_fetch_or, atomic_read, atomic_set } from '../memory/atomic.ts';
+import {
+  atomic_fetch_add,
+  atomic_fetch_and,
+  atomic_fetch_or,
+  atomic_inc_not_zero_limited,
+  atomic_read,
+  atomic_set,
+} from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { MM_CACHE } from '../slab/caches.ts';
@@ -56,6 +63,7 @@ export const CPUMASK_WORDS = 16;
 /** @kernel MMF_UNSTABLE: being reaped; private faults get SIGBUS */
 export const MMF_UNSTABLE = 1;
 export const RLIM_INFINITY = 0x7fffffff;
+const MM_USERS_MAX = 0x7fffffff;
 assert(1 << SHIFT === RECORD_WORDS.mm, 'mm_struct: the record has another size in memory/layout.ts');
 
 const at = (mm: MmId, field: number): number => (mm << SHIFT) + field;
@@ -122,6 +130,8 @@ export const mmFlagsWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm
 export const mmPgtablesWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, PGTABLES)) as Word;
 /** How many CPUs are between taking pages out of the tables and the flush. */
 export const tlbFlushPendingWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, TLB_FLUSH_PENDING)) as Word;
+/** Has somebody changed entries, or is about to, and not flushed yet? @locks in: the page-table lock of an entry that may be one of them */
+export const mm_tlb_flush_pending = (cpu: Cpu, mm: MmId): boolean => atomic_read(cpu, tlbFlushPendingWord(cpu.memory, mm)) > 0; // Pairs with: tlb_gather_mmu().
 export const mmCpumaskWord = (m: SharedMemory, mm: MmId, index: number): Word => (m.mmsAt + at(mm, CPUMASK) + index) as Word;
 
 /**
@@ -148,6 +158,11 @@ export function mm_alloc(cpu: Cpu): MmId {
 export function mmget(cpu: Cpu, mm: MmId): void {
   const before = atomic_fetch_add(cpu, mmUsersWord(cpu.memory, mm), 1); // Alone: the caller's own use keeps it above zero.
   assert(before > 0, 'mmget: the address space has no user left');
+}
+
+/** One more user of an address space whose record the caller has pinned, unless the last user has left. @returns whether there is one */
+export function mmget_not_zero(cpu: Cpu, mm: MmId): boolean {
+  return atomic_inc_not_zero_limited(cpu, mmUsersWord(cpu.memory, mm), MM_USERS_MAX) !== 0; // Pairs with: mmput() of the last user.
 }
 
 /** Pins the record, not the contents. @kernel mmgrab() */

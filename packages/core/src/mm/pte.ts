@@ -32,6 +32,12 @@ export const pte_dirty = (pte: Pte): boolean => (pte & PTE_DIRTY) !== 0;
 export const pte_special = (pte: Pte): boolean => (pte & PTE_SPECIAL) !== 0;
 export const pte_pfn = (pte: Pte): Pfn => (pte >>> PFN_SHIFT) as Pfn;
 
+/** Write-protected on behalf of a userfaultfd handler. */
+export const pte_uffd_wp = (pte: Pte): boolean => (pte & PTE_UFFD_WP) !== 0;
+/** Takes the right to write away, too. */
+export const pte_mkuffd_wp = (pte: Pte): Pte => ((pte | PTE_UFFD_WP) & ~PTE_RW) as Pte;
+export const pte_clear_uffd_wp = (pte: Pte): Pte => (pte & ~PTE_UFFD_WP) as Pte;
+
 export const pte_mkwrite = (pte: Pte): Pte => (pte | PTE_RW) as Pte;
 export const pte_wrprotect = (pte: Pte): Pte => (pte & ~PTE_RW) as Pte;
 export const pte_mkold = (pte: Pte): Pte => (pte & ~PTE_YOUNG) as Pte;

@@ -1,10 +1,10 @@
 /**
  * Merging: two neighbours that differ in nothing but their bounds become one area.
  * @kernel mm/vma.c vma_merge_existing_range(), vma_merge_new_range(), vma_modify(), vma_expand()
- * @fidelity reduced: no policies, names, userfaultfd contexts or close callbacks to compare
+ * @fidelity reduced: no policies, names or close callbacks to compare
  * Next: mm/vma_unmap.ts
  */
-import type { MappingId, VmaId, Vpn } from '../base/brand.ts';
+import type { MappingId, UffdId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_ANON_VMA, NO_VMA } from '../base/brand.ts';
 import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
@@ -22,6 +22,7 @@ import {
   vm_mm,
   vm_pgoff,
   vm_start,
+  vm_userfaultfd_ctx,
   vma_anon_vma,
   vma_pages,
   vma_set_range,
@@ -38,6 +39,8 @@ export interface MergeWish {
   readonly flags: number;
   readonly file: MappingId;
   readonly pgoff: number;
+  /** The userfaultfd context that it is to be registered with, or NO_UFFD. */
+  readonly uffd: UffdId;
   /** The area whose pages come along: the one that changes, or the one that is copied from. NO_VMA for a new mapping. */
   readonly source: VmaId;
 }
@@ -60,6 +63,7 @@ function is_mergeable_vma(m: SharedMemory, neighbour: VmaId, wish: MergeWish): b
     (wish.flags & VM_SPECIAL) === 0 &&
     vm_flags(m, neighbour) === wish.flags &&
     vm_file(m, neighbour) === wish.file &&
+    vm_userfaultfd_ctx(m, neighbour) === wish.uffd && // @kernel is_mergeable_vm_userfaultfd_ctx()
     is_mergeable_anon_vma(m, neighbour, wish.source)
   );
 }
@@ -214,13 +218,23 @@ export function vma_merge_new_range(cpu: Cpu, prev: VmaId, next: VmaId, wish: Me
 
 /**
  * Prepares [start, end) of an area for new flags: merges it into a neighbour that has them, or splits it out.
+ * @param uffd the userfaultfd context that the range will be registered with
  * @locks in: mmap write. May sleep. @returns the area that is exactly the range or contains it with those flags; or ENOMEM
- * @kernel vma_modify()
+ * @kernel vma_modify(), vma_modify_flags_uffd()
  */
-export function vma_modify(cpu: Cpu, prev: VmaId, vma: VmaId, next: VmaId, start: Vpn, end: Vpn, flags: number): VmaId | typeof ENOMEM {
+export function vma_modify(
+  cpu: Cpu,
+  prev: VmaId,
+  vma: VmaId,
+  next: VmaId,
+  start: Vpn,
+  end: Vpn,
+  flags: number,
+  uffd: UffdId = vm_userfaultfd_ctx(cpu.memory, vma),
+): VmaId | typeof ENOMEM {
   const m = cpu.memory;
   const pgoff = vm_pgoff(m, vma) + (start - vm_start(m, vma));
-  const wish: MergeWish = { start, end, flags, file: vm_file(m, vma), pgoff, source: vma };
+  const wish: MergeWish = { start, end, flags, file: vm_file(m, vma), pgoff, uffd, source: vma };
   const merged = vma_merge_existing_range(cpu, prev, vma, next, wish);
   if (merged !== NO_VMA) return merged;
   if (vm_start(m, vma) < start && split_vma(cpu, vma, start, true) !== 0) return ENOMEM;

@@ -17,6 +17,7 @@ import { vm_start_gap } from './get_unmapped_area.ts';
 import { may_expand_vm, mmap_region } from './mmap.ts';
 import { do_vmi_munmap } from './munmap.ts';
 import { mm_populate } from './populate.ts';
+import { type UserfaultEvents, userfaultfdComplete } from './userfaultfd_event.ts';
 
 const HEAP_FLAGS = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
 
@@ -36,8 +37,10 @@ export function sys_brk(cpu: Cpu, brk: number): number {
     return old;
   }
   if (brk < old) return shrink(cpu, mm, brk, old);
-  const grown = grow(cpu, mm, old, brk);
+  const events: UserfaultEvents = [];
+  const grown = grow(cpu, mm, old, brk, events);
   mmap_write_unlock(cpu, mm);
+  userfaultfdComplete(cpu, events);
   if (!grown) return old;
   if ((def_flags(m, mm) & VM_LOCKED) !== 0) mm_populate(cpu, mm, old as Vpn, brk as Vpn);
   return brk;
@@ -46,7 +49,9 @@ export function sys_brk(cpu: Cpu, brk: number): number {
 /** @locks in: mmap write. out: nothing */
 function shrink(cpu: Cpu, mm: MmId, brk: number, old: number): number {
   set_mm_brk(cpu.memory, mm, brk);
-  const result = do_vmi_munmap(cpu, mm, brk, old - brk, true);
+  const events: UserfaultEvents = [];
+  const result = do_vmi_munmap(cpu, mm, brk, old - brk, true, events);
+  userfaultfdComplete(cpu, events);
   if (result === 0) return brk;
   // Unmapping failed for want of memory: nothing was unmapped, and the lock is still held.
   set_mm_brk(cpu.memory, mm, old);
@@ -55,13 +60,13 @@ function shrink(cpu: Cpu, mm: MmId, brk: number, old: number): number {
 }
 
 /** @locks in: mmap write */
-function grow(cpu: Cpu, mm: MmId, old: number, brk: number): boolean {
+function grow(cpu: Cpu, mm: MmId, old: number, brk: number, events: UserfaultEvents): boolean {
   const m = cpu.memory;
   const above = mas_find(cpu, mmTree(m, mm), old as Vpn);
   if (above !== NO_VMA && vm_start_gap(cpu, above) < brk + 1) return false;
   const flags = HEAP_FLAGS | def_flags(m, mm);
   if (!may_expand_vm(cpu, mm, flags, brk - old) || map_count(m, mm) > max_map_count(m, mm)) return false;
-  if (mmap_region(cpu, mm, old as Vpn, brk - old, flags, NO_MAPPING, old) < 0) return false;
+  if (mmap_region(cpu, mm, old as Vpn, brk - old, flags, NO_MAPPING, old, events) < 0) return false;
   set_mm_brk(m, mm, brk);
   return true;
 }

@@ -12,6 +12,7 @@ import { findPteTable, PMD_PAGES, ptep_get, ptep_get_and_clear, pteWord, set_pte
 import { pte_dirty, pte_mkwrite, pte_modify, pte_pfn, pte_present, pte_special } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { flush_tlb_range } from '../mm/tlb.ts';
+import { userfaultfd_pte_wp } from '../mm/userfaultfd_k.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_SHARED, VM_WRITE } from '../mm/vm_flags.ts';
 import { vm_page_prot } from '../mm/vma_wants_writenotify.ts';
@@ -48,17 +49,18 @@ function changePte(cpu: Cpu, vma: VmaId, entry: Word): void {
   const old = ptep_get_and_clear(cpu, entry);
   const flags = vm_flags(cpu.memory, vma);
   let pte = pte_modify(old, vm_page_prot(cpu.memory, vma));
-  if ((flags & VM_WRITE) !== 0 && can_change_pte_writable(cpu, flags, old)) pte = pte_mkwrite(pte);
+  if ((flags & VM_WRITE) !== 0 && can_change_pte_writable(cpu, vma, old)) pte = pte_mkwrite(pte);
   set_pte_at(cpu, entry, pte);
 }
 
 /**
- * May the entry be writable at once, without a fault to find out whether the page is shared with relatives, or to tell the file? A dirty entry of a
+ * May the entry be writable at once, without a fault to find out whether the page is shared with relatives, or to tell the file
+ * or a userfaultfd handler? A dirty entry of a
  * shared page has had that fault, and write-back would have made it clean.
  */
-function can_change_pte_writable(cpu: Cpu, flags: number, pte: Pte): boolean {
-  if (pte_special(pte)) return false;
-  if ((flags & VM_SHARED) !== 0) return pte_dirty(pte);
+export function can_change_pte_writable(cpu: Cpu, vma: VmaId, pte: Pte): boolean {
+  if (pte_special(pte) || userfaultfd_pte_wp(cpu.memory, vma, pte)) return false;
+  if ((vm_flags(cpu.memory, vma) & VM_SHARED) !== 0) return pte_dirty(pte);
   const pfn = pte_pfn(pte);
   return folio_test_anon(cpu, pfn) && folioTest(cpu, pfn, PG_anon_exclusive);
 }

@@ -41,8 +41,10 @@ import {
   PTE_PRESENT,
   PTE_RW,
   PTE_YOUNG,
+  pte_clear_uffd_wp,
   pte_mkclean,
   pte_mkold,
+  pte_mkuffd_wp,
   pte_none,
   pte_pfn,
   pte_special,
@@ -51,6 +53,7 @@ import {
 } from '../mm/pte.ts';
 import { folio_add_new_anon_rmap, folio_add_rmap_pte } from '../mm/rmap.ts';
 import { flush_tlb_mm } from '../mm/tlb.ts';
+import { userfaultfd_pte_wp, userfaultfd_wp } from '../mm/userfaultfd_k.ts';
 import { vm_end, vm_flags, vm_flags_reset, vm_start, vma_anon_vma, vma_pages } from '../mm/vm_area_struct.ts';
 import { is_cow_mapping, VM_DONTCOPY, VM_LOCKED_MASK, VM_SHARED, VM_WIPEONFORK, VM_WRITE } from '../mm/vm_flags.ts';
 import { freeVmaSlot, vm_area_dup, vm_stat_account, vma_iter_store_new } from '../mm/vma.ts';
@@ -60,6 +63,7 @@ import { rcu_note_quiescent } from '../sched/rcu_state.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 import { at, IN_FORK_COPY } from '../trace/points.ts';
 import { mmput } from './exit_mmap.ts';
+import { dup_userfaultfd, dup_userfaultfd_fail, type UserfaultEvents, userfaultfdComplete } from './userfaultfd_event.ts';
 
 /**
  * A copy of the running address space, with one user: the caller. The child's task is another CPU that switches to it.
@@ -86,15 +90,18 @@ function dup_mmap(cpu: Cpu, parent: MmId, child: MmId): number {
   mmap_write_lock(cpu, child); // Nested: nobody else knows the child.
   copyLimits(cpu, parent, child);
   const tree = mmRecord.mmTree(m, parent);
+  const events: UserfaultEvents = [];
   let error = 0;
   for (let vma = mas_find(cpu, tree, 0 as Vpn); vma !== NO_VMA && error === 0; vma = mt_next(cpu, tree, vm_end(m, vma))) {
     vma_start_write(cpu, vma);
-    if ((vm_flags(m, vma) & VM_DONTCOPY) === 0) error = copyArea(cpu, vma, child);
+    if ((vm_flags(m, vma) & VM_DONTCOPY) === 0) error = copyArea(cpu, vma, child, events);
     at(cpu, IN_FORK_COPY);
   }
   mmap_write_unlock(cpu, child);
   flush_tlb_mm(cpu, parent); // Before the parent can fault again: entries were write-protected.
   mmap_write_unlock(cpu, parent);
+  if (error === 0) userfaultfdComplete(cpu, events);
+  else dup_userfaultfd_fail(cpu, events);
   return error;
 }
 
@@ -111,7 +118,7 @@ function copyLimits(cpu: Cpu, parent: MmId, child: MmId): void {
 }
 
 /** @locks in: mmap write on both, VMA write on the parent's area. @returns ENOMEM or 0 */
-function copyArea(cpu: Cpu, vma: VmaId, child: MmId): number {
+function copyArea(cpu: Cpu, vma: VmaId, child: MmId, events: UserfaultEvents): number {
   const m = cpu.memory;
   const copy = vm_area_dup(cpu, child, vma);
   if (copy === NO_VMA) return ENOMEM;
@@ -129,6 +136,12 @@ function copyArea(cpu: Cpu, vma: VmaId, child: MmId): number {
     return ENOMEM;
   }
   vma_start_write(cpu, copy);
+  if (dup_userfaultfd(cpu, copy, child, events) !== 0) {
+    mas_destroy(cpu);
+    unlink_anon_vmas(cpu, copy);
+    freeVmaSlot(cpu, copy);
+    return ENOMEM;
+  }
   vma_iter_store_new(cpu, child, copy);
   mas_destroy(cpu);
   mmRecord.set_map_count(m, child, mmRecord.map_count(m, child) + 1);
@@ -137,12 +150,13 @@ function copyArea(cpu: Cpu, vma: VmaId, child: MmId): number {
   return wiped ? 0 : copy_page_range(cpu, copy, vma, child);
 }
 
-/** Shared pages need no copying: the child faults them in. @kernel vma_needs_copy() */
-const needsCopy = (cpu: Cpu, vma: VmaId): boolean => vma_anon_vma(cpu.memory, vma) !== NO_ANON_VMA;
+/** Shared pages need no copying: the child faults them in. But nothing in a file says which of them a handler has write-protected. @kernel vma_needs_copy() */
+const needsCopy = (cpu: Cpu, copy: VmaId, vma: VmaId): boolean =>
+  vma_anon_vma(cpu.memory, vma) !== NO_ANON_VMA || userfaultfd_wp(cpu.memory, copy);
 
 function copy_page_range(cpu: Cpu, copy: VmaId, vma: VmaId, child: MmId): number {
   const m = cpu.memory;
-  if (!needsCopy(cpu, vma)) return 0;
+  if (!needsCopy(cpu, copy, vma)) return 0;
   const parent = cpu.mm;
   const end = vm_end(m, vma);
   for (let vpn = vm_start(m, vma) as number; vpn < end; ) {
@@ -192,7 +206,8 @@ function copy_present_page(cpu: Cpu, copy: VmaId, target: Word, vpn: Vpn, seen: 
   writeStamp(cpu, fresh, readStamp(cpu, pte_pfn(seen)));
   folio_add_new_anon_rmap(cpu, fresh, copy, vpn);
   const writable = (vm_flags(cpu.memory, copy) & VM_WRITE) !== 0 && pte_write(seen);
-  set_pte_at(cpu, target, mk_pte(fresh, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | (writable ? PTE_RW : 0)));
+  const pte = mk_pte(fresh, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | (writable ? PTE_RW : 0));
+  set_pte_at(cpu, target, userfaultfd_pte_wp(cpu.memory, copy, seen) ? pte_mkuffd_wp(pte) : pte);
   return true;
 }
 
@@ -211,5 +226,6 @@ function copyPresent(cpu: Cpu, copy: VmaId, vma: VmaId, source: Word, target: Wo
     pte = pte_wrprotect(pte);
   }
   if ((flags & VM_SHARED) !== 0) pte = pte_mkclean(pte);
+  if (!userfaultfd_wp(cpu.memory, copy)) pte = pte_clear_uffd_wp(pte);
   set_pte_at(cpu, target, pte_mkold(pte));
 }

@@ -9,7 +9,7 @@ import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
 import { EAGAIN, EINTR, EINVAL, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { mas_find, mt_next, mt_prev } from '../mm/maple_tree.ts';
+import { mas_find, mas_walk, mt_next, mt_prev } from '../mm/maple_tree.ts';
 import { mmTree } from '../mm/mm_struct.ts';
 import {
   MADV_DODUMP,
@@ -29,7 +29,8 @@ import {
   MADV_WIPEONFORK,
   TASK_SIZE_VPN,
 } from '../mm/mman.ts';
-import { mmap_read_lock_killable, mmap_read_unlock, mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
+import { mmap_read_lock, mmap_read_lock_killable, mmap_read_unlock, mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
+import { userfaultfd_armed } from '../mm/userfaultfd_k.ts';
 import { vm_end, vm_flags, vm_start, vma_is_anonymous } from '../mm/vm_area_struct.ts';
 import {
   VM_DONTCOPY,
@@ -49,6 +50,7 @@ import { vma_modify_flags } from '../mm/vma_merge.ts';
 import { zap_page_range_single } from '../mm/zap.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED, VMA_LOCK_ABORT_MADVISE } from '../trace/counters.ts';
 import { madvise_populate } from './populate.ts';
+import { userfaultfd_remove } from './userfaultfd_event.ts';
 
 /** Flags that an advice sets and clears. */
 interface FlagChange {
@@ -101,23 +103,47 @@ function discard(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, advice: number): numb
   if (cpu.vmaRefcount) {
     const vma = lock_vma_under_rcu(cpu, mm, start);
     if (vma !== NO_VMA) {
-      const whole = end <= vm_end(cpu.memory, vma);
+      const whole = end <= vm_end(cpu.memory, vma) && !userfaultfd_armed(cpu.memory, vma);
       const result = whole ? madvise_dontneed_free(cpu, vma, start, end, advice) : 0;
       vma_end_read(cpu, vma);
       if (whole) return result;
     } else count_vm_event(cpu, VMA_LOCK_ABORT_MADVISE);
   }
   if (mmap_read_lock_killable(cpu, mm) !== 0) return EINTR;
-  const result = walkVmas(cpu, mm, start, end, (vma, first, last) => madvise_dontneed_free(cpu, vma, first, last, advice));
+  const result = walkVmas(cpu, mm, start, end, (vma, first, last) => discardTold(cpu, mm, vma, first, last, advice));
   mmap_read_unlock(cpu, mm);
   return result;
 }
 
+/**
+ * Tells the handler of a registered area first. mmap_lock is dropped for that, so everything is looked up and asked again afterwards, and what another
+ * area has by then is told to its handler in turn. @locks in: mmap read. out: the same, dropped and taken again on the way. May sleep
+ */
+function discardTold(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: Vpn, advice: number): number {
+  const m = cpu.memory;
+  const refused = discardRefused(cpu, vma, advice);
+  if (refused !== 0) return refused;
+  if (userfaultfd_remove(cpu, vma, start, end)) return madvise_dontneed_free(cpu, vma, start, end, advice);
+  mmap_read_lock(cpu, mm);
+  const again = mas_walk(cpu, mmTree(m, mm), start);
+  if (again === NO_VMA) return ENOMEM;
+  const until = Math.min(end, vm_end(m, again)) as Vpn;
+  const error = madvise_dontneed_free(cpu, again, start, until, advice);
+  if (error !== 0 || until === end) return error;
+  const next = mas_walk(cpu, mmTree(m, mm), until);
+  return next === NO_VMA ? ENOMEM : discardTold(cpu, mm, next, until, end, advice);
+}
+
+/** @kernel madvise_dontneed_free_valid_vma() */
+function discardRefused(cpu: Cpu, vma: VmaId, advice: number): number {
+  if ((vm_flags(cpu.memory, vma) & (VM_LOCKED | VM_PFNMAP)) !== 0) return EINVAL;
+  return advice === MADV_FREE && !vma_is_anonymous(cpu.memory, vma) ? EINVAL : 0;
+}
+
 /** @locks in: VMA read, or mmap read */
 function madvise_dontneed_free(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn, advice: number): number {
-  const flags = vm_flags(cpu.memory, vma);
-  if ((flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return EINVAL;
-  if (advice === MADV_FREE && !vma_is_anonymous(cpu.memory, vma)) return EINVAL;
+  const refused = discardRefused(cpu, vma, advice);
+  if (refused !== 0) return refused;
   zap_page_range_single(cpu, vma, start, end);
   return 0;
 }

@@ -6,7 +6,7 @@
  * Next: mm/vma_merge.ts
  */
 import type { MappingId, MmId, VmaId, Vpn } from '../base/brand.ts';
-import { NO_MAPPING, NO_VMA } from '../base/brand.ts';
+import { NO_MAPPING, NO_UFFD, NO_VMA } from '../base/brand.ts';
 import { EAGAIN, EEXIST, EINTR, EINVAL, ENOMEM, EPERM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { createFile, FILE_SHMEM } from '../mm/address_space.ts';
@@ -66,6 +66,7 @@ import { accountGathered, freeGathered, nothingGathered, reattach_vmas, vms_clea
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 import { get_unmapped_area } from './get_unmapped_area.ts';
 import { mm_populate } from './populate.ts';
+import { type UserfaultEvents, userfaultfd_unmap_prep, userfaultfdComplete } from './userfaultfd_event.ts';
 
 /**
  * Maps `len` pages. Addresses, lengths and offsets are in pages.
@@ -76,8 +77,10 @@ export function sys_mmap(cpu: Cpu, addr: number, len: number, prot: number, flag
   const mm = cpu.mm;
   count_vm_event(cpu, SYSCALLS);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return EINTR;
-  const result = do_mmap(cpu, mm, addr, len, prot, flags, file, pgoff);
+  const events: UserfaultEvents = [];
+  const result = do_mmap(cpu, mm, addr, len, prot, flags, file, pgoff, events);
   mmap_write_unlock(cpu, mm);
+  userfaultfdComplete(cpu, events);
   if (result < 0) count_vm_event(cpu, SYSCALLS_FAILED);
   else if (wantsPopulate(cpu, mm, flags)) mm_populate(cpu, mm, result as Vpn, (result + len) as Vpn);
   return result;
@@ -87,7 +90,17 @@ const wantsPopulate = (cpu: Cpu, mm: MmId, flags: number): boolean =>
   (flags & MAP_LOCKED) !== 0 || (def_flags(cpu.memory, mm) & VM_LOCKED) !== 0 || (flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE;
 
 /** @locks in: mmap write */
-function do_mmap(cpu: Cpu, mm: MmId, hint: number, len: number, prot: number, flags: number, file: MappingId, offset: number): number {
+function do_mmap(
+  cpu: Cpu,
+  mm: MmId,
+  hint: number,
+  len: number,
+  prot: number,
+  flags: number,
+  file: MappingId,
+  offset: number,
+  events: UserfaultEvents,
+): number {
   const m = cpu.memory;
   if (len === 0) return EINVAL;
   const type = flags & MAP_TYPE;
@@ -109,15 +122,15 @@ function do_mmap(cpu: Cpu, mm: MmId, hint: number, len: number, prot: number, fl
   if ((bits & VM_LOCKED) !== 0 && locked_vm(m, mm) + len > rlimit_memlock(m, mm)) return EAGAIN;
   const anonymous = file === NO_MAPPING && (flags & MAP_ANONYMOUS) !== 0;
   if (!anonymous && file === NO_MAPPING) return EINVAL;
-  if (anonymous && type !== MAP_PRIVATE) return mapSharedAnonymous(cpu, mm, addr as Vpn, len, bits);
-  return mmap_region(cpu, mm, addr as Vpn, len, bits, file, anonymous ? addr : offset);
+  if (anonymous && type !== MAP_PRIVATE) return mapSharedAnonymous(cpu, mm, addr as Vpn, len, bits, events);
+  return mmap_region(cpu, mm, addr as Vpn, len, bits, file, anonymous ? addr : offset, events);
 }
 
 /** A file in shmem that only areas refer to: the one made here, and those that fork, split and mremap make of it. @kernel shmem_zero_setup() */
-function mapSharedAnonymous(cpu: Cpu, mm: MmId, addr: Vpn, len: number, bits: number): number {
+function mapSharedAnonymous(cpu: Cpu, mm: MmId, addr: Vpn, len: number, bits: number, events: UserfaultEvents): number {
   const file = createFile(cpu, { pages: len, kind: FILE_SHMEM });
   if (file === NO_MAPPING) return ENOMEM;
-  const result = mmap_region(cpu, mm, addr, len, bits, file, 0);
+  const result = mmap_region(cpu, mm, addr, len, bits, file, 0, events);
   fput(cpu, file); // The area has its own reference, or there is none and the file ends here.
   return result;
 }
@@ -137,9 +150,19 @@ export function may_expand_vm(cpu: Cpu, mm: MmId, flags: number, pages: number):
 
 /**
  * The area itself: clears the range, then extends a neighbour or stores a new area. Also for brk and for exec.
+ * @param events takes what userfaultfd handlers want to be told; the caller delivers it without a lock
  * @locks in: mmap write. May sleep. @returns the first page, or an errno with the range as it was
  */
-export function mmap_region(cpu: Cpu, mm: MmId, addr: Vpn, len: number, wanted: number, file: MappingId, pgoff: number): number {
+export function mmap_region(
+  cpu: Cpu,
+  mm: MmId,
+  addr: Vpn,
+  len: number,
+  wanted: number,
+  file: MappingId,
+  pgoff: number,
+  events: UserfaultEvents,
+): number {
   const end = (addr + len) as Vpn;
   const flags = accountable_mapping(wanted) ? wanted | VM_ACCOUNT : wanted;
   const gathered = overlaps(cpu, mm, addr, end) ? vms_gather_munmap_vmas(cpu, mm, addr, end) : nothingGathered(mm, addr, end);
@@ -157,9 +180,10 @@ export function mmap_region(cpu: Cpu, mm: MmId, addr: Vpn, len: number, wanted: 
     reattach_vmas(cpu, gathered);
     return ENOMEM;
   }
+  for (const old of gathered.areas) userfaultfd_unmap_prep(cpu, old, events);
   // The old pages go while the old areas are still in the tree, detached and stamped: faults on them wait for mmap_lock.
   if (gathered.areas.length > 0) vms_clear_ptes(cpu, gathered);
-  storeRegion(cpu, mm, vma, { start: addr, end, flags, file, pgoff, source: NO_VMA });
+  storeRegion(cpu, mm, vma, { start: addr, end, flags, file, pgoff, uffd: NO_UFFD, source: NO_VMA });
   accountGathered(cpu, gathered);
   freeGathered(cpu, gathered);
   vm_stat_account(cpu, mm, flags, len);

@@ -17,6 +17,7 @@ import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { findPteTable, PMD_PAGES, pte_alloc, ptep_get, ptep_get_and_clear, pteWord, set_pte_at, tableLockWord } from '../mm/page_table.ts';
 import { pte_none } from '../mm/pte.ts';
 import { flush_tlb_range } from '../mm/tlb.ts';
+import { vma_has_uffd_without_event_remap, withoutUffdWp } from '../mm/userfaultfd_k.ts';
 import { vm_mm } from '../mm/vm_area_struct.ts';
 import { lockRmap, unlockRmap } from '../mm/vma.ts';
 
@@ -26,6 +27,7 @@ import { lockRmap, unlockRmap } from '../mm/vma.ts';
  */
 export function move_page_tables(cpu: Cpu, from: VmaId, to: VmaId, oldAddr: Vpn, newAddr: Vpn, len: number): boolean {
   const mm = vm_mm(cpu.memory, from);
+  const unprotect = vma_has_uffd_without_event_remap(cpu.memory, from);
   for (let done = 0; done < len; ) {
     const oldVpn = (oldAddr + done) as Vpn;
     const newVpn = (newAddr + done) as Vpn;
@@ -35,7 +37,7 @@ export function move_page_tables(cpu: Cpu, from: VmaId, to: VmaId, oldAddr: Vpn,
       const newTable = pte_alloc(cpu, mm, newVpn);
       if (newTable === NO_TABLE) return false;
       lockRmap(cpu, to);
-      move_ptes(cpu, mm, oldTable, newTable, oldVpn, newVpn, untilTableEnd);
+      move_ptes(cpu, mm, oldTable, newTable, oldVpn, newVpn, untilTableEnd, unprotect);
       unlockRmap(cpu, to);
     }
     done += untilTableEnd;
@@ -43,14 +45,25 @@ export function move_page_tables(cpu: Cpu, from: VmaId, to: VmaId, oldAddr: Vpn,
   return true;
 }
 
-function move_ptes(cpu: Cpu, mm: MmId, oldTable: TableId, newTable: TableId, oldVpn: Vpn, newVpn: Vpn, count: number): void {
+/** @param unprotect the new place is not registered with userfaultfd: its entries lose the write protection of a handler */
+function move_ptes(
+  cpu: Cpu,
+  mm: MmId,
+  oldTable: TableId,
+  newTable: TableId,
+  oldVpn: Vpn,
+  newVpn: Vpn,
+  count: number,
+  unprotect: boolean,
+): void {
   lockBoth(cpu, oldTable, newTable);
   let moved = false;
   for (let i = 0; i < count; i++) {
     const entry = pteWord(cpu.memory, oldTable, (oldVpn + i) as Vpn);
     if (pte_none(ptep_get(cpu, entry))) continue;
-    const pte = ptep_get_and_clear(cpu, entry);
-    set_pte_at(cpu, pteWord(cpu.memory, newTable, (newVpn + i) as Vpn), pte);
+    const old = ptep_get_and_clear(cpu, entry);
+    const pte = unprotect ? withoutUffdWp(old) : old;
+    if (!pte_none(pte)) set_pte_at(cpu, pteWord(cpu.memory, newTable, (newVpn + i) as Vpn), pte);
     moved = true;
   }
   // Before the locks go: nobody may free or reuse a page that a stale translation of the old place still reaches.

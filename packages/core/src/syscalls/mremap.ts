@@ -20,6 +20,7 @@ import {
   vm_flags_reset,
   vm_pgoff,
   vm_start,
+  vm_userfaultfd_ctx,
   vma_anon_vma,
   vma_is_anonymous,
   vma_pages,
@@ -43,6 +44,7 @@ import { may_expand_vm } from './mmap.ts';
 import { move_page_tables } from './move_page_tables.ts';
 import { do_vmi_munmap } from './munmap.ts';
 import { mm_populate } from './populate.ts';
+import { mremap_userfaultfd_prep, type UserfaultEvents, userfaultfd_unmap_prep, userfaultfdComplete } from './userfaultfd_event.ts';
 
 /** @locks none in, none out. Takes mmap_lock for writing; may sleep. Pages. @returns the first page of the result, or an errno */
 export function sys_mremap(cpu: Cpu, addr: number, oldLen: number, newLen: number, flags: number, newAddr: number): number {
@@ -54,13 +56,19 @@ export function sys_mremap(cpu: Cpu, addr: number, oldLen: number, newLen: numbe
     ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 && (flags & MREMAP_MAYMOVE) === 0);
   if (bad || newLen === 0 || newLen > TASK_SIZE_VPN) return failed(cpu, EINVAL);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return failed(cpu, EINTR);
-  const request: Remap = { mm, addr: addr as Vpn, oldLen, newLen, flags, newAddr: newAddr as Vpn };
+  const events: UserfaultEvents = [];
+  const request: Remap = { mm, addr: addr as Vpn, oldLen, newLen, flags, newAddr: newAddr as Vpn, events };
   // Shrinking in place ends under the downgraded lock, like munmap.
-  if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) === 0 && newLen < oldLen) return shrinkInPlace(cpu, request);
+  if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) === 0 && newLen < oldLen) {
+    const shrunk = shrinkInPlace(cpu, request);
+    userfaultfdComplete(cpu, events);
+    return shrunk;
+  }
   const lockedBefore = locked_vm(m, mm);
   const result = do_mremap(cpu, request);
   const grewLocked = result >= 0 && newLen > oldLen && locked_vm(m, mm) > lockedBefore;
   mmap_write_unlock(cpu, mm);
+  userfaultfdComplete(cpu, events);
   if (grewLocked) mm_populate(cpu, mm, (result + oldLen) as Vpn, (result + newLen) as Vpn);
   return result < 0 ? failed(cpu, result) : result;
 }
@@ -72,6 +80,8 @@ interface Remap {
   readonly newLen: number;
   readonly flags: number;
   readonly newAddr: Vpn;
+  /** What userfaultfd handlers want to be told, in the order in which it happens. */
+  readonly events: UserfaultEvents;
 }
 
 function failed(cpu: Cpu, error: number): number {
@@ -96,6 +106,7 @@ function shrinkInPlace(cpu: Cpu, request: Remap): number {
     mmap_write_unlock(cpu, mm);
     return failed(cpu, ENOMEM);
   }
+  for (const vma of gathered.areas) userfaultfd_unmap_prep(cpu, vma, request.events);
   accountGathered(cpu, gathered);
   mmap_write_downgrade(cpu, mm);
   vms_clear_ptes(cpu, gathered);
@@ -164,6 +175,7 @@ function growMerged(cpu: Cpu, vma: VmaId, newEnd: Vpn): boolean {
     flags: vm_flags(m, vma),
     file: vm_file(m, vma),
     pgoff: vm_pgoff(m, vma) + (end - vm_start(m, vma)),
+    uffd: vm_userfaultfd_ctx(m, vma),
     source: vma,
   };
   const next = mt_next(cpu, mmTree(m, cpu.mm), newEnd);
@@ -209,13 +221,13 @@ function mremap_to(cpu: Cpu, vma: VmaId, request: Remap): number {
     if (addr + oldLen > newAddr && newAddr + newLen > addr) return EINVAL;
     // Unmapping the target and splitting the source may need this many more areas.
     if (map_count(m, mm) + 2 >= max_map_count(m, mm) - 3) return ENOMEM;
-    const error = do_vmi_munmap(cpu, mm, newAddr, newLen, false);
+    const error = do_vmi_munmap(cpu, mm, newAddr, newLen, false, request.events);
     if (error !== 0) return error;
   }
   let source = vma;
   let length = oldLen;
   if (newLen < oldLen) {
-    const error = do_vmi_munmap(cpu, mm, addr + newLen, oldLen - newLen, false);
+    const error = do_vmi_munmap(cpu, mm, addr + newLen, oldLen - newLen, false, request.events);
     if (error !== 0) return error;
     length = newLen;
   }
@@ -245,12 +257,13 @@ function move_vma(cpu: Cpu, vma: VmaId, request: Remap, target: Vpn, newLen: num
   // The new place counts in any case: whatever is unmapped below is taken off the books again.
   accountGrowth(cpu, mm, vm_flags(m, copy), newLen);
   if (!moved) {
-    do_vmi_munmap(cpu, mm, target, newLen, false);
+    do_vmi_munmap(cpu, mm, target, newLen, false, []); // Nobody has been told of the new place.
     return ENOMEM;
   }
+  mremap_userfaultfd_prep(cpu, copy, addr, target, oldLen, request.events);
   if ((flags & MREMAP_DONTUNMAP) !== 0) dontunmapComplete(cpu, source, source !== copy, request);
   // No memory to split the old area: it stays, empty. The move is done all the same.
-  else do_vmi_munmap(cpu, mm, addr, oldLen, false);
+  else do_vmi_munmap(cpu, mm, addr, oldLen, false, request.events);
   return target;
 }
 
@@ -275,7 +288,8 @@ function copy_vma(cpu: Cpu, vma: VmaId, addr: Vpn, target: Vpn, len: number): Vm
   const neverWritten = vma_is_anonymous(m, vma) && vma_anon_vma(m, vma) === NO_ANON_VMA;
   const pgoff = neverWritten ? target : vm_pgoff(m, vma) + (addr - vm_start(m, vma));
   const end = (target + len) as Vpn;
-  const wish = { start: target, end, flags: vm_flags(m, vma), file: vm_file(m, vma), pgoff, source: vma };
+  const uffd = vm_userfaultfd_ctx(m, vma);
+  const wish = { start: target, end, flags: vm_flags(m, vma), file: vm_file(m, vma), pgoff, uffd, source: vma };
   const merged = vma_merge_new_range(cpu, mt_prev(cpu, tree, target), mt_next(cpu, tree, end), wish);
   if (merged !== NO_VMA) return merged;
   const copy = vm_area_dup(cpu, mm, vma);

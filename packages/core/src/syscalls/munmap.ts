@@ -19,13 +19,16 @@ import {
 } from '../mm/vma_unmap.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 import { at, BETWEEN_DOWNGRADE_AND_ZAP } from '../trace/points.ts';
+import { type UserfaultEvents, userfaultfd_unmap_prep, userfaultfdComplete } from './userfaultfd_event.ts';
 
 /** @locks none in, none out. Takes mmap_lock; may sleep. Pages. @returns 0 or an errno */
 export function sys_munmap(cpu: Cpu, start: number, len: number): number {
   const mm = cpu.mm;
   count_vm_event(cpu, SYSCALLS);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return EINTR;
-  const result = do_vmi_munmap(cpu, mm, start, len, true);
+  const events: UserfaultEvents = [];
+  const result = do_vmi_munmap(cpu, mm, start, len, true, events);
+  userfaultfdComplete(cpu, events);
   if (result === 0) return 0;
   mmap_write_unlock(cpu, mm);
   count_vm_event(cpu, SYSCALLS_FAILED);
@@ -34,9 +37,10 @@ export function sys_munmap(cpu: Cpu, start: number, len: number): number {
 
 /**
  * Unmaps a range. @param unlock drop mmap_lock on success, through a downgrade if there is something to zap
+ * @param events takes what userfaultfd handlers want to be told; the caller delivers it without a lock. None on failure
  * @locks in: mmap write. out: nothing when `unlock` is set and the result is 0, mmap write otherwise. May sleep. @returns 0 or an errno
  */
-export function do_vmi_munmap(cpu: Cpu, mm: MmId, start: number, len: number, unlock: boolean): number {
+export function do_vmi_munmap(cpu: Cpu, mm: MmId, start: number, len: number, unlock: boolean, events: UserfaultEvents): number {
   const invalid = len === 0 || start < 0 || start > TASK_SIZE_VPN || len > TASK_SIZE_VPN - start;
   if (invalid) return EINVAL;
   const gathered = vms_gather_munmap_vmas(cpu, mm, start as Vpn, (start + len) as Vpn);
@@ -49,6 +53,7 @@ export function do_vmi_munmap(cpu: Cpu, mm: MmId, start: number, len: number, un
     reattach_vmas(cpu, gathered);
     return ENOMEM;
   }
+  for (const vma of gathered.areas) userfaultfd_unmap_prep(cpu, vma, events);
   accountGathered(cpu, gathered);
   if (unlock) mmap_write_downgrade(cpu, mm);
   at(cpu, BETWEEN_DOWNGRADE_AND_ZAP);

@@ -38,7 +38,7 @@ export function makeKernelArea(cpu: Cpu, area: ModelArea, style: AreaStyle, file
   else if (isCovered(cpu, area, file)) return sys_mprotect(cpu, area.start, area.end - area.start, protBits(area.prot));
   if (mmap_write_lock_killable(cpu, cpu.mm) !== 0) return EINTR;
   const pgoff = area.file === NO_FILE ? area.start : area.pgoff;
-  const result = mmap_region(cpu, cpu.mm, area.start as Vpn, area.end - area.start, flagsOf(area, style), file, pgoff);
+  const result = mmap_region(cpu, cpu.mm, area.start as Vpn, area.end - area.start, flagsOf(area, style), file, pgoff, []);
   mmap_write_unlock(cpu, cpu.mm);
   return Math.min(result, 0);
 }
