@@ -37,6 +37,7 @@ export class Watch {
     this.#majflt = this.#count(PC_MAJ_FLT);
     this.#traced = cpu.traceNext;
     cpu.memory.trace.fill(0);
+    machine.userfaults.forget();
   }
 
   /** What happened since the start, with the layout of an address space as it is now. */
@@ -48,7 +49,7 @@ export class Watch {
       minflt: this.#count(PC_MIN_FLT) - this.#minflt,
       majflt: this.#count(PC_MAJ_FLT) - this.#majflt,
       vmas: layoutOf(this.#machine, mm),
-      events: readTrace(memory, id).flatMap((entry) => EVENT_TEXT[entry.name]?.(entry) ?? []),
+      events: this.#machine.userfaults.merge(readTrace(memory, id)).flatMap(eventText),
     };
   }
 
@@ -115,6 +116,13 @@ const EVENT_TEXT: Readonly<Record<string, (entry: TraceEntry) => string>> = {
   block_bio_queue: ({ name, args }) => `${name} ${args['write'] === 1 ? 'write' : 'read'}`,
   sleep: ({ name, args }) => `${name} ${args['interruptible'] === 0 ? 'D' : 'S'}`,
 };
+
+/** No word, or one; the helper's are marked. */
+function eventText({ entry, helper }: { readonly entry: TraceEntry; readonly helper: boolean }): string[] {
+  const text = EVENT_TEXT[entry.name]?.(entry);
+  if (text === undefined) return [];
+  return [helper ? `helper:${text}` : text];
+}
 
 function faultText({ name, args }: TraceEntry): string {
   const page = (args['vpn'] as number) - ARENA_BASE;

@@ -1,5 +1,5 @@
 /**
- * A fresh machine for one script: one CPU, in this thread, with every check on and every event recorded. Its disk serves when the CPU would sleep,
+ * A fresh machine for one script: one CPU, in this thread, and one that answers userfaultfd events when the first would sleep, with every check on and every event recorded. Its disk serves when the CPU would sleep,
  * and what is left between two operations, as the disk of the recording machine was idle then.
  * Next: observe.ts
  */
@@ -21,6 +21,7 @@ import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { sys_fork } from '@faultlab/core/syscalls/dup_mmap';
 import { mmput } from '@faultlab/core/syscalls/exit_mmap';
 import type { Space } from './record.ts';
+import { UserfaultHelper } from './userfault_helper.ts';
 
 /** Page 0 of the arena: the start of a page table, far above the lowest page that may be mapped. */
 export const ARENA_BASE = 0x10000;
@@ -28,7 +29,7 @@ export const ARENA_BASE = 0x10000;
 /** Enough for an arena full of single-page areas, in parent and child; the trace holds all events of one operation. */
 const SIZE: MachineSize = {
   ...DEFAULT_SIZE,
-  cpus: 1,
+  cpus: 2,
   mms: 4,
   vmas: 16_384,
   frames: 16_384,
@@ -46,6 +47,7 @@ const QUEUE_DEPTH = 32;
 
 export class ScriptMachine {
   readonly cpu: Cpu;
+  readonly userfaults: UserfaultHelper;
   readonly #spaces: MmId[] = [];
   readonly #files = new Map<string, MappingId>();
 
@@ -53,7 +55,8 @@ export class ScriptMachine {
     const memory = createMachineMemory(SIZE);
     this.cpu = createCpu({ id: 0 as CpuId, memory, now: () => performance.now(), verify: true, trace: true, policy });
     setupDevice(memory, DISK, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_FILES, server: 'idle' });
-    this.cpu.idle = () => serveQueued(this.cpu, DISK);
+    this.userfaults = new UserfaultHelper(this.cpu);
+    this.cpu.idle = () => this.userfaults.step() || serveQueued(this.cpu, DISK);
     cpuOnline(this.cpu);
     this.#spaces.push(mm_alloc(this.cpu));
   }
@@ -104,6 +107,7 @@ export class ScriptMachine {
     this.drain();
     rcu_barrier(this.cpu);
     const alive = this.#violations();
+    this.userfaults.close(this.cpu);
     switch_mm(this.cpu, NO_MM);
     for (const mm of this.#spaces.splice(0)) mmput(this.cpu, mm);
     for (const file of this.#files.values()) closeFile(this.cpu, file);

@@ -100,10 +100,10 @@ test('a script without a record runs and prints what the model does', async () =
 });
 
 test('what is not modelled yet is named before the last line, and exits with 1', async () => {
-  const scripts = { 'a.txt': 'touch 0 r\nsqueeze\ntouch 0 r\n', 'b.txt': 'squeeze\n', 'c.txt': 'uffd 0 1 wp\n' };
+  const scripts = { 'a.txt': 'touch 0 r\nsqueeze\ntouch 0 r\n', 'b.txt': 'squeeze\n', 'c.txt': 'advise 0 1 pageout\n' };
   const { code, lines } = await withFiles(scripts, (folder) => faultlab([folder]));
   assert.is(code, 1);
-  assert.is(lines.at(-3), 'not modelled yet: squeeze (2 scripts), uffd (1 script), 4 operations not run');
+  assert.is(lines.at(-3), 'not modelled yet: squeeze (2 scripts), advise pageout (1 script), 4 operations not run');
 });
 
 test('--policy follows another kernel and says that the records are of this one', async () => {

@@ -20,8 +20,8 @@ const ALLOWED: ReadonlySet<string> = new Set([
 ]);
 /** Operations of all scripts, and of those that need private anonymous memory only. */
 const ALL_OPERATIONS = 2489;
-const ANONYMOUS_OPERATIONS = 1114;
-const NOT_ANONYMOUS = /^(file|memfd|uffd|squeeze)|shared|pageout/;
+const ANONYMOUS_OPERATIONS = 1133;
+const NOT_ANONYMOUS = /^(file|memfd|squeeze)|shared|pageout/;
 
 test(
   'linux-6.18 does what the kernel did in every operation that it has, and has all for private anonymous memory',

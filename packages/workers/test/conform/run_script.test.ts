@@ -74,7 +74,6 @@ test(
 for (const [what, text] of [
   ['squeeze', 'map 0 8 rw private anon\nsqueeze\ntouch 0 r'],
   ['advise pageout', 'map 0 8 rw private anon\nadvise 0 8 pageout\ntouch 0 r'],
-  ['uffd', 'map 0 8 rw private anon\nuffd 0 8 wp'],
 ] as const) {
   test(`a script ends at ${what}, and what came before was run`, () => {
     const { seen, notModelled } = run(text);
