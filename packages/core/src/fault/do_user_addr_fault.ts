@@ -62,6 +62,8 @@ import {
   FAULT_FLAG_WRITE,
   VM_FAULT_COMPLETED,
   VM_FAULT_ERROR,
+  VM_FAULT_HWPOISON,
+  VM_FAULT_HWPOISON_LARGE,
   VM_FAULT_MAJOR,
   VM_FAULT_OOM,
   VM_FAULT_RETRY,
@@ -82,7 +84,9 @@ export const FAULT_OOM = 4;
 export const FAULT_SIGNAL_PENDING = 5;
 /** s390: the guest is told that its page is on the way. Nobody waits. */
 export const FAULT_PFAULT = 6;
-export type FaultOutcome = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+/** The memory is broken. */
+export const FAULT_HWPOISON = 7;
+export type FaultOutcome = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 /**
  * Resolves a fault of the address space that this CPU runs on.
@@ -233,5 +237,6 @@ function fault_signal_pending(cpu: Cpu, flags: number): boolean {
 function outcomeOf(result: VmFaultBits): FaultOutcome {
   if ((result & VM_FAULT_ERROR) === 0) return FAULT_HANDLED;
   if ((result & VM_FAULT_OOM) !== 0) return FAULT_OOM;
-  return (result & VM_FAULT_SIGSEGV) !== 0 ? FAULT_SEGV_ACCERR : FAULT_SIGBUS;
+  if ((result & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE)) !== 0) return FAULT_HWPOISON;
+  return (result & VM_FAULT_SIGSEGV) !== 0 ? FAULT_SEGV_MAPERR : FAULT_SIGBUS;
 }

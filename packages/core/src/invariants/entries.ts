@@ -3,7 +3,7 @@
  * only if nobody else can see the frame.
  * Next: invariants/frames.ts
  */
-import type { Pfn } from '../base/brand.ts';
+import type { Pfn, Pte } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
 import {
   folio_index,
@@ -13,19 +13,20 @@ import {
   folioMapcountWord,
   folioMapping,
   PG_anon_exclusive,
+  PG_device,
+  PG_hwpoison,
   PG_uptodate,
   ZERO_PFN,
 } from '../mm/folio.ts';
-import { PTE_PRESENT, PTE_PROTNONE, pte_pfn, pte_present, pte_special, pte_write, pteHardwarePresent } from '../mm/pte.ts';
+import { PTE_PRESENT, PTE_PROTNONE, pte_pfn, pte_present, pte_protnone, pte_special, pte_write, pteHardwarePresent } from '../mm/pte.ts';
 import { linear_page_index, vm_file, vm_flags } from '../mm/vm_area_struct.ts';
 import { protString, VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE } from '../mm/vm_flags.ts';
-import type { EntrySeen, SweepState } from './sweep_state.ts';
+import { sweepNonPresent } from './nonpresent_entries.ts';
+import { type EntrySeen, entryName, type SweepState } from './sweep_state.ts';
 
 export function sweepEntries(state: SweepState): void {
   for (const entry of state.entries) sweepEntry(state, entry);
 }
-
-export const entryName = ({ mm, vpn, pte }: EntrySeen): string => `mm ${mm}: the entry ${pte} of page ${vpn}`;
 
 function sweepEntry(state: SweepState, entry: EntrySeen): void {
   const { m } = state;
@@ -34,18 +35,25 @@ function sweepEntry(state: SweepState, entry: EntrySeen): void {
     state.report('I23', `${entryName(entry)} lies in no area`);
     return;
   }
-  if (!pte_present(pte) || (pte & (PTE_PRESENT | PTE_PROTNONE)) === (PTE_PRESENT | PTE_PROTNONE)) {
-    state.report('I23', `${entryName(entry)} is neither empty nor present`);
+  if ((pte & (PTE_PRESENT | PTE_PROTNONE)) === (PTE_PRESENT | PTE_PROTNONE)) {
+    state.report('I23', `${entryName(entry)} is present and without access at once`);
+    return;
+  }
+  if (!pte_present(pte)) {
+    sweepNonPresent(state, entry);
     return;
   }
   const flags = vm_flags(m, vma);
-  const accessible = (flags & VM_ACCESS_FLAGS) !== 0;
+  const accessible = (flags & VM_ACCESS_FLAGS) !== 0 && !isNumaHint(state, pte);
   if (pteHardwarePresent(pte) !== accessible || (pte_write(pte) && (flags & VM_WRITE) === 0)) {
     state.report('I23', `${entryName(entry)} does not go with the protection ${protString(flags)} of area ${vma}`);
   }
   if (pte_special(pte)) sweepSpecial(state, entry);
   else sweepFrame(state, entry, pte_pfn(pte));
 }
+
+/** Without access although the area allows it: legal once somebody has asked for NUMA hints. */
+const isNumaHint = (state: SweepState, pte: Pte): boolean => pte_protnone(pte) && !pte_write(pte) && !pte_special(pte) && state.numaHints;
 
 /** The zero page: shared by all, so never writable. */
 function sweepSpecial(state: SweepState, entry: EntrySeen): void {
@@ -61,6 +69,7 @@ function sweepFrame(state: SweepState, entry: EntrySeen, pfn: Pfn): void {
   }
   const flags = m.words[folioFlagsWord(m, pfn)] as number;
   if ((flags & PG_uptodate) === 0) state.report('I18', `${entryName(entry)} maps frame ${pfn}, which is not up to date`);
+  if ((flags & (PG_device | PG_hwpoison)) !== 0) state.report('I31', `${entryName(entry)} maps frame ${pfn}, which no CPU may read`);
   const mapping = folioMapping(state.cpu, pfn);
   const shared = (vm_flags(m, entry.vma) & VM_SHARED) !== 0;
   if ((mapping & 1) === 0) sweepFileFrame(state, entry, pfn, mapping);

@@ -16,6 +16,7 @@ import {
   folioStampWord,
   lruNext,
   NO_FOLIO,
+  PG_hwpoison,
   PG_locked,
   PG_swapbacked,
   PG_uptodate,
@@ -24,7 +25,7 @@ import {
 } from '../mm/folio.ts';
 import { anonRssWord, fileRssWord, shmemRssWord } from '../mm/mm_struct.ts';
 import { freeLists } from '../mm/page_alloc.ts';
-import { pte_pfn, pte_special } from '../mm/pte.ts';
+import { rmapFolio } from '../mm/rmap_folio.ts';
 import { xa_is_value } from '../mm/swap_entry.ts';
 import { xa_for_each } from '../mm/xarray.ts';
 import { MAPPING_CACHE } from '../slab/caches.ts';
@@ -54,8 +55,8 @@ function countEntries(state: SweepState, uses: Uses): void {
   const rss = new Map<MmId, { anon: number; file: number; shmem: number }>();
   for (const { mm } of state.spaces) rss.set(mm, { anon: 0, file: 0, shmem: 0 });
   for (const { mm, pte } of state.entries) {
-    const pfn = pte_pfn(pte);
-    if (pte_special(pte) || pfn >= m.size.frames) continue;
+    const pfn = rmapFolio(pte);
+    if (pfn === NO_FOLIO || pfn >= m.size.frames) continue;
     uses.entries[pfn] = (uses.entries[pfn] as number) + 1;
     const books = rss.get(mm);
     if (books === undefined) continue;
@@ -128,7 +129,9 @@ function sweepZeroPage(state: SweepState): void {
 function sweepFrame(state: SweepState, uses: Uses, pfn: Pfn): void {
   const { m } = state;
   const entries = uses.entries[pfn] as number;
-  const references = entries + (uses.caches[pfn] as number);
+  const flags = m.words[folioFlagsWord(m, pfn)] as number;
+  const broken = (flags & PG_hwpoison) !== 0 ? 1 : 0; // Kept for ever by whoever found it broken.
+  const references = entries + (uses.caches[pfn] as number) + broken;
   const refcount = m.words[folioRefcountWord(m, pfn)] as number;
   const mapcount = m.words[folioMapcountWord(m, pfn)] as number;
   const inUse = (folioGeneration(m, pfn) & 1) === 1;
@@ -138,7 +141,6 @@ function sweepFrame(state: SweepState, uses: Uses, pfn: Pfn): void {
     state.report('Q05', `frame ${pfn} is ${inUse ? 'in use and in a free list' : 'free, but in no free list'}`);
   if (inUse && refcount !== references) state.report('Q05', `frame ${pfn} has ${refcount} references, but ${references} users`);
   if (!inUse && refcount !== 0) state.report('Q05', `frame ${pfn} is free, but has ${refcount} references`);
-  const flags = m.words[folioFlagsWord(m, pfn)] as number;
   if (inUse && (flags & (PG_locked | PG_writeback)) !== 0)
     state.report('Q03', `frame ${pfn} is locked or under writeback: its flags are ${flags}`);
 }

@@ -4,7 +4,7 @@
  * rmap_walk_anon() computes, and looking at it from the entry needs no walk per folio.
  * Next: invariants/tlb.ts
  */
-import type { AnonVmaId, AvcId, MappingId, VmaId } from '../base/brand.ts';
+import type { AnonVmaId, AvcId, MappingId, Pfn, VmaId } from '../base/brand.ts';
 import { NO_ANON_VMA, NO_AVC, NO_MAPPING, NO_VMA } from '../base/brand.ts';
 import { f_countWord, i_mmap_count, i_mmap_first } from '../mm/address_space.ts';
 import {
@@ -19,8 +19,8 @@ import {
   num_active_vmas,
   num_children,
 } from '../mm/anon_vma.ts';
-import { folio_index, folioAnonVma, folioMapping } from '../mm/folio.ts';
-import { pte_pfn, pte_special } from '../mm/pte.ts';
+import { folio_index, folioAnonVma, folioMapping, NO_FOLIO } from '../mm/folio.ts';
+import { rmapFolio } from '../mm/rmap_folio.ts';
 import {
   linear_page_index,
   vm_file,
@@ -32,8 +32,7 @@ import {
 } from '../mm/vm_area_struct.ts';
 import { ANON_VMA_CACHE, AVC_CACHE, MAPPING_CACHE } from '../slab/caches.ts';
 import { cacheSlots, isAllocated } from '../slab/kmem_cache.ts';
-import { entryName } from './entries.ts';
-import type { SweepState } from './sweep_state.ts';
+import { entryName, type SweepState } from './sweep_state.ts';
 
 /** What the areas and their links say about one anon_vma. */
 interface AnonVmaUses {
@@ -62,7 +61,8 @@ export function sweepRmap(state: SweepState): void {
   }
   sweepAnonVmas(state, uses);
   for (const entry of state.entries) {
-    if (entry.vma !== NO_VMA && !pte_special(entry.pte) && pte_pfn(entry.pte) < state.m.size.frames) sweepEntry(state, chains, entry);
+    const pfn = rmapFolio(entry.pte);
+    if (entry.vma !== NO_VMA && pfn !== NO_FOLIO && pfn < state.m.size.frames) sweepEntry(state, chains, entry, pfn);
   }
   sweepFiles(state, files);
 }
@@ -138,9 +138,8 @@ function sweepAnonVmas(state: SweepState, uses: ReadonlyMap<AnonVmaId, AnonVmaUs
   }
 }
 
-function sweepEntry(state: SweepState, chains: Chains, entry: SweepState['entries'][number]): void {
+function sweepEntry(state: SweepState, chains: Chains, entry: SweepState['entries'][number], pfn: Pfn): void {
   const { m } = state;
-  const pfn = pte_pfn(entry.pte);
   const mapping = folioMapping(state.cpu, pfn);
   if ((mapping & 1) === 0) return;
   const anonVma = folioAnonVma(mapping);

@@ -8,6 +8,7 @@ import type { Cpu } from '../cpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import type { CacheId } from '../slab/caches.ts';
 import { cacheSlots, isAllocated } from '../slab/kmem_cache.ts';
+import { readCounters } from '../trace/counters.ts';
 
 /** A broken invariant: its id in docs/INVARIANTS.md, and what is wrong where, with numbers. */
 export interface Violation {
@@ -37,6 +38,9 @@ export interface EntrySeen {
   readonly vma: VmaId;
 }
 
+/** An entry in messages. */
+export const entryName = ({ mm, vpn, pte }: EntrySeen): string => `mm ${mm}: the entry ${pte} of page ${vpn}`;
+
 /** One cause often breaks the same rule a thousand times: the first few tell the story. */
 const REPORTED_PER_ID = 20;
 
@@ -46,6 +50,8 @@ export class SweepState {
   readonly violations: Violation[] = [];
   readonly spaces: SpaceSeen[] = [];
   readonly entries: EntrySeen[] = [];
+  /** Somebody has asked for NUMA hints on this machine. */
+  readonly numaHints: boolean;
   /** Frames that are allocated, the zero page not counted; set by the sweep of frames. */
   framesInUse = 0;
   readonly #reached = new Map<CacheId, Uint8Array>();
@@ -54,6 +60,7 @@ export class SweepState {
   constructor(cpu: Cpu) {
     this.cpu = cpu;
     this.m = cpu.memory;
+    this.numaHints = readCounters(cpu.memory).numa_pte_updates > 0;
   }
 
   report(id: string, message: string): void {

@@ -22,9 +22,8 @@ import { vm_flags, vm_userfaultfd_ctx } from '../mm/vm_area_struct.ts';
 import { VM_UFFD_FLAGS } from '../mm/vm_flags.ts';
 import { UFFD_CACHE } from '../slab/caches.ts';
 import { cacheSlots, isAllocated } from '../slab/kmem_cache.ts';
-import { entryName } from './entries.ts';
 import { rwsemProblem } from './locks_free.ts';
-import type { AreaSeen, SpaceSeen, SweepState } from './sweep_state.ts';
+import { type AreaSeen, entryName, type SpaceSeen, type SweepState } from './sweep_state.ts';
 
 /** Runs after the sweeps that follow the trees and the tables. */
 export function sweepUserfaultfds(state: SweepState): void {

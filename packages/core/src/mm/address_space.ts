@@ -9,6 +9,7 @@ import type { MappingId, VmaId, Word } from '../base/brand.ts';
 import { NO_MAPPING, NO_VMA } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { LOCK_I_MMAP, LOCK_I_RWSEM, LOCK_INVALIDATE } from '../locking/lock_class.ts';
+import { MUTEX_WORDS } from '../locking/mutex.ts';
 import { down_read, down_read_trylock, down_write, RWSEM_WORDS, up_read, up_write } from '../locking/rwsem.ts';
 import { atomic_cmpxchg, atomic_fetch_add, atomic_inc_not_zero_limited, atomic_read, atomic_set } from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
@@ -45,10 +46,13 @@ const RA_MMAP_MISS = 36;
 const RA_PREV_POS = 37;
 // CPUs that wait for the end of a hole punch: first and last.
 const PUNCH_WAITERS = 38;
+/** Of a driver's buffer (FILE_DRIVER): its fence, mm/dma_fence.ts. */
+const FENCE = 40;
 // Line 3.
 const I_RWSEM = 48;
+const RESV_LOCK = 56;
 assert(
-  I_RWSEM + RWSEM_WORDS <= RECORD_WORDS.mapping && INVALIDATE_LOCK === RWSEM_WORDS,
+  I_RWSEM + RWSEM_WORDS <= RESV_LOCK && RESV_LOCK + MUTEX_WORDS <= RECORD_WORDS.mapping && INVALIDATE_LOCK === RWSEM_WORDS,
   'address_space: the record has another size in memory/layout.ts',
 );
 
@@ -100,7 +104,10 @@ export const punchEndWord = (m: SharedMemory, id: MappingId): Word => word(m, id
 export const punchCountWord = (m: SharedMemory, id: MappingId): Word => word(m, id, PUNCH_COUNT);
 /** Those who wait for the end of a hole punch, a list as in locking/wait_list.ts. @locks pages lock. @kernel shmem_falloc->waitq */
 export const punchWaiters = (m: SharedMemory, id: MappingId): Word => word(m, id, PUNCH_WAITERS);
-/** A word for the owner of the file: the fence of a driver's buffer. */
+/** The fence and the reservation lock of a driver's buffer. Only mm/dma_fence.ts looks inside. */
+export const fenceWords = (m: SharedMemory, id: MappingId): Word => word(m, id, FENCE);
+export const resvLockWord = (m: SharedMemory, id: MappingId): Word => word(m, id, RESV_LOCK);
+/** A word for the owner of the file. */
 export const filePrivateWord = (m: SharedMemory, id: MappingId): Word => word(m, id, PRIVATE);
 /** Read-ahead: window, mark, size, misses. Marked reads and writes without a lock. @kernel struct file_ra_state */
 export const raStartWord = (m: SharedMemory, id: MappingId): Word => word(m, id, RA_START);

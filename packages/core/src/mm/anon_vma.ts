@@ -74,7 +74,10 @@ export const avcAnonVma = (m: SharedMemory, avc: AvcId): AnonVmaId => avcField(m
 export const avcNextOfVma = (m: SharedMemory, avc: AvcId): AvcId => avcField(m, avc, SAME_VMA_NEXT) as AvcId;
 /** First area of an anon_vma's list, as its link. @locks in: the anon_vma lock, either way */
 export const anonVmaFirst = (m: SharedMemory, id: AnonVmaId): AvcId => anonField(m, id, LIST_HEAD) as AvcId;
+export const anonVmaPrev = (m: SharedMemory, avc: AvcId): AvcId => avcField(m, avc, LIST_PREV) as AvcId;
 export const anonVmaNext = (m: SharedMemory, avc: AvcId): AvcId => avcField(m, avc, LIST_NEXT) as AvcId;
+
+export const anonVmaRefcountWord = (m: SharedMemory, id: AnonVmaId): Word => anonWord(m, id, REFCOUNT);
 
 /** The rwsem in the record; only a root's is used. */
 export const anonVmaLockWord = (m: SharedMemory, id: AnonVmaId): Word => anonWord(m, id, RWSEM);

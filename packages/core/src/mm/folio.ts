@@ -57,6 +57,8 @@ export const PG_mlocked = 0x8000;
 export const PG_reclaim = 0x10000;
 /** The memory is broken. */
 export const PG_hwpoison = 0x20000;
+/** Memory of a device: no CPU may read it by an entry. Ours: in the kernel it is memory of a zone of its own. @kernel folio_is_device_private() */
+export const PG_device = 0x80000;
 /** Isolated from the lists of reclaim by somebody who holds a reference. */
 export const PG_isolated = 0x40000;
 

@@ -50,6 +50,8 @@ export const MADV_COLD = 20;
 export const MADV_PAGEOUT = 21;
 export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
+export const MADV_GUARD_INSTALL = 102;
+export const MADV_GUARD_REMOVE = 103;
 
 /** The largest number of areas of one address space. @kernel sysctl_max_map_count */
 export const DEFAULT_MAX_MAP_COUNT = 65530;

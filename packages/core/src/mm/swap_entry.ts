@@ -55,10 +55,20 @@ export const pte_swp_uffd_wp = (pte: Pte): boolean => (pte & PTE_UFFD_WP) !== 0;
 export const pte_swp_mkuffd_wp = (pte: Pte): Pte => (pte | PTE_UFFD_WP) as Pte;
 export const pte_swp_clear_uffd_wp = (pte: Pte): Pte => (pte & ~PTE_UFFD_WP) as Pte;
 
+const pfnEntry = (type: number, pfn: Pfn): SwpEntry => swp_entry(type, pfn);
+export const make_readable_migration_entry = (pfn: Pfn): SwpEntry => pfnEntry(SWP_MIGRATION_READ, pfn);
+export const make_readable_exclusive_migration_entry = (pfn: Pfn): SwpEntry => pfnEntry(SWP_MIGRATION_READ_EXCLUSIVE, pfn);
+export const make_writable_migration_entry = (pfn: Pfn): SwpEntry => pfnEntry(SWP_MIGRATION_WRITE, pfn);
+export const make_readable_device_private_entry = (pfn: Pfn): SwpEntry => pfnEntry(SWP_DEVICE_READ, pfn);
+export const make_writable_device_private_entry = (pfn: Pfn): SwpEntry => pfnEntry(SWP_DEVICE_WRITE, pfn);
+export const make_device_exclusive_entry = (pfn: Pfn): SwpEntry => pfnEntry(SWP_DEVICE_EXCLUSIVE, pfn);
+export const make_hwpoison_entry = (pfn: Pfn): SwpEntry => pfnEntry(SWP_HWPOISON, pfn);
+
 /** Is the entry in no swap area? */
 export const non_swap_entry = (entry: SwpEntry): boolean => swp_type(entry) >= MAX_SWAPFILES;
 export const is_migration_entry = (entry: SwpEntry): boolean =>
   swp_type(entry) >= SWP_MIGRATION_READ && swp_type(entry) <= SWP_MIGRATION_WRITE;
+export const is_readable_migration_entry = (entry: SwpEntry): boolean => swp_type(entry) === SWP_MIGRATION_READ;
 export const is_writable_migration_entry = (entry: SwpEntry): boolean => swp_type(entry) === SWP_MIGRATION_WRITE;
 export const is_readable_exclusive_migration_entry = (entry: SwpEntry): boolean => swp_type(entry) === SWP_MIGRATION_READ_EXCLUSIVE;
 export const is_device_private_entry = (entry: SwpEntry): boolean =>

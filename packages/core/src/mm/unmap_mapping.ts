@@ -31,7 +31,7 @@ export function unmap_mapping_pages(cpu: Cpu, file: MappingId, start: number, en
   i_mmap_lock_read(cpu, file);
   eachMappingArea(cpu, file, start, end, (vma, first, last) => {
     const tlb = tlb_gather_mmu(cpu, vm_mm(cpu.memory, vma));
-    zapRange(cpu, tlb, vma, first, last, evenCows);
+    zapRange(cpu, tlb, vma, first, last, evenCows, 'keep');
     tlb_finish_mmu(cpu, tlb);
   });
   i_mmap_unlock_read(cpu, file);

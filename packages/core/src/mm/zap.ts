@@ -1,10 +1,9 @@
 /**
  * Zapping: taking the pages of a range out of the page tables.
  * @kernel mm/memory.c unmap_vmas(), zap_pte_range(); mm/memory.c free_pgtables()
- * @fidelity reduced: every present entry belongs to an anonymous or file folio or is the zero page
+ * @fidelity reduced: no large folios
  * Next: mm/vma_unmap.ts
  */
-import { assert } from '../base/assert.ts';
 import type { MmId, Pte, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
 import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
@@ -18,36 +17,54 @@ import { findPteTable, free_pgd_range, PMD_PAGES, ptep_get, ptep_get_and_clear, 
 import { pte_dirty, pte_none, pte_pfn, pte_present, pte_special } from './pte.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from './pte_lock.ts';
 import { folio_remove_rmap_pte } from './rmap.ts';
+import { is_migration_entry, pfn_swap_entry_to_page, pte_to_swp_entry } from './swap_entry.ts';
 import { vm_end, vm_mm, vm_start } from './vm_area_struct.ts';
+import { type MarkerFate, zap_nonpresent_pte } from './zap_nonpresent.ts';
 
 /**
  * Removes the pages of [start, end) of one area. Frames go on the gather. @param evenCows false leaves what is not a page of the area's file
+ * @param markers what becomes of guard markers: 'drop' when the area goes, 'keep' when only its pages do
  * @locks in: VMA read, mmap read or mmap write on the area, or i_mmap of its file, or the area is detached. Takes page-table locks; does not sleep
  */
-export function zapRange(cpu: Cpu, tlb: MmuGather, vma: VmaId, start: Vpn, end: Vpn, evenCows = true): void {
+export function zapRange(cpu: Cpu, tlb: MmuGather, vma: VmaId, start: Vpn, end: Vpn, evenCows = true, markers: MarkerFate = 'drop'): void {
   at(cpu, BEFORE_ZAP);
   for (let vpn = start as number; vpn < end; ) {
     const tableEnd = Math.min((Math.floor(vpn / PMD_PAGES) + 1) * PMD_PAGES, end);
     const table = findPteTable(cpu, tlb.mm, vpn as Vpn);
-    if (table !== NO_TABLE) zapTable(cpu, tlb, vma, table, vpn, tableEnd, evenCows);
+    if (table !== NO_TABLE) zapTable(cpu, tlb, vma, table, vpn, tableEnd, evenCows, markers);
     if (tlbBatchFull(tlb)) tlb_flush_mmu(cpu, tlb);
     vpn = tableEnd;
   }
 }
 
-function zapTable(cpu: Cpu, tlb: MmuGather, vma: VmaId, table: TableId, start: number, end: number, evenCows: boolean): void {
+function zapTable(
+  cpu: Cpu,
+  tlb: MmuGather,
+  vma: VmaId,
+  table: TableId,
+  start: number,
+  end: number,
+  evenCows: boolean,
+  markers: MarkerFate,
+): void {
   if (tableIsEmpty(cpu, table, start, end)) return;
   pte_offset_map_lock(cpu, table, start as Vpn);
   for (let vpn = start; vpn < end; vpn++) {
     const entry = pteWord(cpu.memory, table, vpn as Vpn);
     const pte = ptep_get(cpu, entry);
-    if (!pte_none(pte) && (evenCows || isFilePage(cpu, pte))) zapPte(cpu, tlb, vma, vpn as Vpn, entry);
+    if (pte_none(pte) || !(evenCows || isFilePage(cpu, pte))) continue;
+    if (pte_present(pte)) zapPte(cpu, tlb, vma, vpn as Vpn, entry);
+    else zap_nonpresent_pte(cpu, tlb, vma, vpn as Vpn, entry, pte, markers);
   }
   pte_unmap_unlock(cpu, table);
 }
 
 /** The entry maps a page of the area's file, not a private copy, in memory or in swap. @kernel should_zap_folio() */
-const isFilePage = (cpu: Cpu, pte: Pte): boolean => pte_present(pte) && (pte_special(pte) || !folio_test_anon(cpu, pte_pfn(pte)));
+function isFilePage(cpu: Cpu, pte: Pte): boolean {
+  if (pte_present(pte)) return pte_special(pte) || !folio_test_anon(cpu, pte_pfn(pte));
+  const swp = pte_to_swp_entry(pte);
+  return is_migration_entry(swp) && !folio_test_anon(cpu, pfn_swap_entry_to_page(swp));
+}
 
 /** A look without the lock: faults on the range are excluded, or their race with us may go either way. */
 function tableIsEmpty(cpu: Cpu, table: TableId, start: number, end: number): boolean {
@@ -61,7 +78,6 @@ function zapPte(cpu: Cpu, tlb: MmuGather, vma: VmaId, vpn: Vpn, entry: Word): vo
   const pte: Pte = ptep_get_and_clear(cpu, entry);
   trace(cpu, TRACE_ZAP_PTE, vpn, pte);
   tlb_remove_tlb_entry(tlb, vpn);
-  assert(pte_present(pte), 'zapPte: an entry that is neither empty nor present');
   if (pte_special(pte)) return;
   const pfn = pte_pfn(pte);
   if (pte_dirty(pte) && !folio_test_anon(cpu, pfn)) folio_mark_dirty(cpu, pfn);
@@ -69,10 +85,10 @@ function zapPte(cpu: Cpu, tlb: MmuGather, vma: VmaId, vpn: Vpn, entry: Word): vo
   tlb.pages.push(pfn);
 }
 
-/** Removes the pages of [start, end) of one area and flushes. @locks as zapRange() @kernel zap_page_range_single() */
+/** Removes the pages of [start, end) of one area and flushes. Guard markers stay. @locks as zapRange() @kernel zap_page_range_single() */
 export function zap_page_range_single(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn): void {
   const tlb = tlb_gather_mmu(cpu, vm_mm(cpu.memory, vma));
-  zapRange(cpu, tlb, vma, start, end);
+  zapRange(cpu, tlb, vma, start, end, true, 'keep');
   tlb_finish_mmu(cpu, tlb);
 }
 

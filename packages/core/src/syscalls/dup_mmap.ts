@@ -47,6 +47,7 @@ import {
   pte_mkuffd_wp,
   pte_none,
   pte_pfn,
+  pte_present,
   pte_special,
   pte_write,
   pte_wrprotect,
@@ -62,6 +63,7 @@ import { vma_start_write } from '../mm/vma_lock.ts';
 import { rcu_note_quiescent } from '../sched/rcu_state.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 import { at, IN_FORK_COPY } from '../trace/points.ts';
+import { copy_nonpresent_pte, NOW_PRESENT } from './copy_nonpresent_pte.ts';
 import { mmput } from './exit_mmap.ts';
 import { dup_userfaultfd, dup_userfaultfd_fail, type UserfaultEvents, userfaultfdComplete } from './userfaultfd_event.ts';
 
@@ -117,7 +119,7 @@ function copyLimits(cpu: Cpu, parent: MmId, child: MmId): void {
   mmRecord.set_rlimit_data(m, child, mmRecord.rlimit_data(m, parent));
 }
 
-/** @locks in: mmap write on both, VMA write on the parent's area. @returns ENOMEM or 0 */
+/** @locks in: mmap write on both, VMA write on the parent's area. @returns 0, ENOMEM, or EBUSY when a page of a device is locked */
 function copyArea(cpu: Cpu, vma: VmaId, child: MmId, events: UserfaultEvents): number {
   const m = cpu.memory;
   const copy = vm_area_dup(cpu, child, vma);
@@ -165,7 +167,8 @@ function copy_page_range(cpu: Cpu, copy: VmaId, vma: VmaId, child: MmId): number
     if (from !== NO_TABLE) {
       const to = pte_alloc(cpu, child, vpn as Vpn);
       if (to === NO_TABLE) return ENOMEM;
-      if (!copy_pte_range(cpu, copy, vma, from, to, vpn, tableEnd)) return ENOMEM;
+      const error = copy_pte_range(cpu, copy, vma, from, to, vpn, tableEnd);
+      if (error !== 0) return error;
     }
     vpn = tableEnd;
     rcu_note_quiescent(cpu);
@@ -173,23 +176,29 @@ function copy_page_range(cpu: Cpu, copy: VmaId, vma: VmaId, child: MmId): number
   return 0;
 }
 
-function copy_pte_range(cpu: Cpu, copy: VmaId, vma: VmaId, from: TableId, to: TableId, start: number, end: number): boolean {
+function copy_pte_range(cpu: Cpu, copy: VmaId, vma: VmaId, from: TableId, to: TableId, start: number, end: number): number {
   const m = cpu.memory;
   // The child's table first, then the parent's: nobody else takes both.
   spin_lock(cpu, tableLockWord(m, to));
   spin_lock(cpu, tableLockWord(m, from));
-  let done = true;
-  for (let vpn = start; vpn < end && done; vpn++) {
+  let error = 0;
+  for (let vpn = start; vpn < end && error === 0; vpn++) {
     const source = pteWord(m, from, vpn as Vpn);
     const target = pteWord(m, to, vpn as Vpn);
-    const pte = ptep_get(cpu, source);
+    let pte = ptep_get(cpu, source);
     if (pte_none(pte)) continue;
-    if (mustCopyNow(cpu, pte)) done = copy_present_page(cpu, copy, target, vpn as Vpn, pte);
+    if (!pte_present(pte)) {
+      const outcome = copy_nonpresent_pte(cpu, copy, vma, source, target, pte);
+      if (outcome < 0) error = outcome;
+      if (outcome !== NOW_PRESENT) continue;
+      pte = ptep_get(cpu, source);
+    }
+    if (mustCopyNow(cpu, pte)) error = copy_present_page(cpu, copy, target, vpn as Vpn, pte) ? 0 : ENOMEM;
     else copyPresent(cpu, copy, vma, source, target, pte);
   }
   spin_unlock(cpu, tableLockWord(m, from));
   spin_unlock(cpu, tableLockWord(m, to));
-  return done;
+  return error;
 }
 
 /** A page of the parent's own that is pinned: whoever pinned it will write to the parent's page, and the child must not see that. */

@@ -18,6 +18,8 @@ import {
   MADV_DONTFORK,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_GUARD_INSTALL,
+  MADV_GUARD_REMOVE,
   MADV_HUGEPAGE,
   MADV_KEEPONFORK,
   MADV_NOHUGEPAGE,
@@ -49,6 +51,7 @@ import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
 import { vma_modify_flags } from '../mm/vma_merge.ts';
 import { zap_page_range_single } from '../mm/zap.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED, VMA_LOCK_ABORT_MADVISE } from '../trace/counters.ts';
+import { madvise_guard_install, madvise_guard_remove } from './madvise_guard.ts';
 import { madvise_populate } from './populate.ts';
 import { userfaultfd_remove } from './userfaultfd_event.ts';
 
@@ -71,6 +74,7 @@ const FLAG_ADVICE: ReadonlyMap<number, FlagChange> = new Map([
   [MADV_NOHUGEPAGE, { set: VM_NOHUGEPAGE, clear: VM_HUGEPAGE }],
 ]);
 
+const guards = (advice: number): boolean => advice === MADV_GUARD_INSTALL || advice === MADV_GUARD_REMOVE;
 const discards = (advice: number): boolean => advice === MADV_DONTNEED || advice === MADV_FREE;
 
 /** @locks none in, none out. May sleep. Pages. @returns 0 or an errno; ENOMEM also when part of the range is not mapped, the rest is done */
@@ -83,18 +87,28 @@ export function sys_madvise(cpu: Cpu, start: number, len: number, advice: number
 
 function do_madvise(cpu: Cpu, mm: MmId, start: number, len: number, advice: number): number {
   const populates = advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE;
-  if (!populates && !discards(advice) && !FLAG_ADVICE.has(advice)) return EINVAL;
+  if (!populates && !discards(advice) && !guards(advice) && !FLAG_ADVICE.has(advice)) return EINVAL;
   if (start < 0 || len < 0 || start + len > TASK_SIZE_VPN) return EINVAL;
   if (len === 0) return 0;
   const from = start as Vpn;
   const until = (start + len) as Vpn;
   if (populates) return madvise_populate(cpu, mm, from, until, advice === MADV_POPULATE_WRITE);
   if (discards(advice)) return discard(cpu, mm, from, until, advice);
+  if (guards(advice)) return changeGuards(cpu, mm, from, until, advice);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return EINTR;
   const result = walkVmas(cpu, mm, from, until, (vma, first, last) =>
     changeFlags(cpu, mm, vma, first, last, FLAG_ADVICE.get(advice) as FlagChange),
   );
   mmap_write_unlock(cpu, mm);
+  return result;
+}
+
+/** Under mmap_lock for reading. @kernel MADVISE_MMAP_READ_LOCK */
+function changeGuards(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, advice: number): number {
+  if (mmap_read_lock_killable(cpu, mm) !== 0) return EINTR;
+  const change = advice === MADV_GUARD_INSTALL ? madvise_guard_install : madvise_guard_remove;
+  const result = walkVmas(cpu, mm, start, end, (vma, first, last) => change(cpu, vma, first, last));
+  mmap_read_unlock(cpu, mm);
   return result;
 }
 

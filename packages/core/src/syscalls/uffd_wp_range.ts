@@ -17,6 +17,7 @@ import type { Pte, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
 import { NO_TABLE } from '../base/brand.ts';
 import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
+import { can_change_pte_writable } from '../mm/can_change_pte_writable.ts';
 import { type MmuGather, tlb_finish_mmu, tlb_gather_mmu, tlb_remove_tlb_entry } from '../mm/mmu_gather.ts';
 import { findPteTable, PMD_PAGES, pte_alloc, ptep_get, ptep_get_and_clear, pteWord, set_pte_at } from '../mm/page_table.ts';
 import { pte_clear_uffd_wp, pte_mkuffd_wp, pte_mkwrite, pte_none, pte_present, pte_uffd_wp, pte_write } from '../mm/pte.ts';
@@ -34,7 +35,6 @@ import {
 import { userfaultfd_wp_use_markers } from '../mm/userfaultfd_k.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_WRITE } from '../mm/vm_flags.ts';
-import { can_change_pte_writable } from './change_protection.ts';
 
 /**
  * Protects (`protect`) or releases the pages [start, end) of one area, which is registered for write protection.

@@ -41,6 +41,7 @@ export const COUNTER_NAMES = [
   'pglazyfreed',
   'pgscan_direct',
   'pgsteal_direct',
+  'numa_pte_updates',
   'numa_hint_faults',
   'numa_pages_migrated',
   'pgmigrate_success',
@@ -203,6 +204,7 @@ export const PGLAZYFREE: number = index('pglazyfree');
 export const PGLAZYFREED: number = index('pglazyfreed');
 export const PGSCAN_DIRECT: number = index('pgscan_direct');
 export const PGSTEAL_DIRECT: number = index('pgsteal_direct');
+export const NUMA_PTE_UPDATES: number = index('numa_pte_updates');
 export const NUMA_HINT_FAULTS: number = index('numa_hint_faults');
 export const NUMA_PAGES_MIGRATED: number = index('numa_pages_migrated');
 export const PGMIGRATE_SUCCESS: number = index('pgmigrate_success');

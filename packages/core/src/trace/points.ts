@@ -43,6 +43,9 @@ export const POINT_NAMES = [
   'userfault_before_schedule',
   'before_reacquire',
   'before_fence_wait',
+  'before_migration_entry',
+  'after_migration_unmap',
+  'before_migrate_to_ram',
   'between_gup_attempts',
   'in_bad_area',
   'before_gmap_link',
@@ -91,6 +94,9 @@ export const USERFAULT_QUEUED: number = point('userfault_queued');
 export const USERFAULT_BEFORE_SCHEDULE: number = point('userfault_before_schedule');
 export const BEFORE_REACQUIRE: number = point('before_reacquire');
 export const BEFORE_FENCE_WAIT: number = point('before_fence_wait');
+export const BEFORE_MIGRATION_ENTRY: number = point('before_migration_entry');
+export const AFTER_MIGRATION_UNMAP: number = point('after_migration_unmap');
+export const BEFORE_MIGRATE_TO_RAM: number = point('before_migrate_to_ram');
 export const BETWEEN_GUP_ATTEMPTS: number = point('between_gup_attempts');
 export const IN_BAD_AREA: number = point('in_bad_area');
 export const BEFORE_GMAP_LINK: number = point('before_gmap_link');

@@ -17,11 +17,20 @@ import { ACCESSES, ACCESSES_TLB_HIT, ACCESSES_WALK, count_vm_event } from '../tr
 import { TRACE_SIGNAL, TRACE_USER_READ, TRACE_USER_WRITE } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
 
-/** How an access ended: 0 done, 1 SEGV_MAPERR, 2 SEGV_ACCERR, 3 BUS_ADRERR, 4 out of memory, 5 killed, 6 a guest's page is on the way (never here). */
+/** How an access ended: 0 done, 1 SEGV_MAPERR, 2 SEGV_ACCERR, 3 BUS_ADRERR, 4 out of memory, 5 killed, 6 a guest's page is on the way (never here), 7 BUS_MCEERR_AR. */
 export type AccessOutcome = FaultOutcome;
 export const ACCESS_OK: AccessOutcome = FAULT_HANDLED;
 export const ACCESS_KILLED: AccessOutcome = FAULT_SIGNAL_PENDING;
-export const ACCESS_NAMES: readonly string[] = ['ok', 'SEGV_MAPERR', 'SEGV_ACCERR', 'BUS_ADRERR', 'OOM', 'KILLED', 'PFAULT'];
+export const ACCESS_NAMES: readonly string[] = [
+  'ok',
+  'SEGV_MAPERR',
+  'SEGV_ACCERR',
+  'BUS_ADRERR',
+  'OOM',
+  'KILLED',
+  'PFAULT',
+  'BUS_MCEERR_AR',
+];
 
 const READ = 0;
 const WRITE = 1;

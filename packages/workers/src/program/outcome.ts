@@ -12,7 +12,8 @@ export const SEGV_ACCERR = 2;
 export const BUS_ADRERR = 3;
 export const ACCESS_OOM = 4;
 export const ACCESS_KILLED = 5;
-const ACCESS_NAMES = ['ok', 'SEGV_MAPERR', 'SEGV_ACCERR', 'BUS_ADRERR', 'OOM', 'killed'] as const;
+export const BUS_MCEERR_AR = 7;
+const ACCESS_NAMES = ['ok', 'SEGV_MAPERR', 'SEGV_ACCERR', 'BUS_ADRERR', 'OOM', 'killed', 'PFAULT', 'BUS_MCEERR_AR'] as const;
 
 /** How much an ending says: expected; allowed, but worth counting; or impossible in a right model. */
 export type Grade = 'expected' | 'allowed' | 'interesting' | 'forbidden';
