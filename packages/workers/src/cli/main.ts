@@ -6,12 +6,13 @@ import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { Command, CommanderError } from 'commander';
 import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, EXIT_MISUSE, EXIT_STALL } from './command.ts';
 import { conformCommand } from './conform.ts';
+import { faultsCommand } from './faults.ts';
 import { listCommand } from './list.ts';
 import { replayCommand } from './replay.ts';
 import { stressCommand } from './stress.ts';
 
 /** In the order of the help. */
-const COMMANDS: readonly CliCommand[] = [stressCommand, replayCommand, conformCommand, listCommand];
+const COMMANDS: readonly CliCommand[] = [stressCommand, replayCommand, conformCommand, faultsCommand, listCommand];
 
 /** Runs the command that `args` names. @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {

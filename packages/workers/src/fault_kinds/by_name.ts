@@ -1,0 +1,6 @@
+/** All kinds of fault, in the order of tables. */
+import { ANONYMOUS_KINDS } from './anonymous.ts';
+import type { FaultKind } from './fault_kind.ts';
+import { FILE_KINDS } from './files.ts';
+
+export const FAULT_KINDS: readonly FaultKind[] = [...ANONYMOUS_KINDS, ...FILE_KINDS];

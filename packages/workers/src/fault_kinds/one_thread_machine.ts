@@ -1,0 +1,133 @@
+/**
+ * A machine of one thread on which one fault can be looked at by itself: CPU 0 faults; whoever it waits for - a disk, the holder of a page, a user
+ * space handler - makes its step when CPU 0 would sleep. So every wait is a wait that ends, and every count is the same in every run.
+ * Next: fault_kind.ts
+ */
+import { assert } from '@faultlab/core/base/assert';
+import { type CpuId, type MappingId, type MmId, NO_MAPPING, type Vpn } from '@faultlab/core/base/brand';
+import { cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
+import type { Cpu } from '@faultlab/core/cpu';
+import { serveQueued, setupDevice } from '@faultlab/core/io/block_device';
+import { CONTENTS_BLANK, CONTENTS_FILES, type DeviceId } from '@faultlab/core/io/device_record';
+import { readHeld } from '@faultlab/core/locking/held_locks';
+import { LOCK_MMAP, LOCK_VMA } from '@faultlab/core/locking/lock_class';
+import { DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
+import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
+import { createFile, type FileSpec } from '@faultlab/core/mm/address_space';
+import { mm_alloc } from '@faultlab/core/mm/mm_struct';
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from '@faultlab/core/mm/mman';
+import { switch_mm } from '@faultlab/core/mm/switch_mm';
+import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
+import { sys_mmap } from '@faultlab/core/syscalls/mmap';
+
+const SIZE: MachineSize = {
+  ...DEFAULT_SIZE,
+  cpus: 2,
+  mms: 8,
+  vmas: 256,
+  frames: 2048,
+  tables: 128,
+  anonVmas: 256,
+  avcs: 512,
+  mappings: 16,
+  xaNodes: 256,
+  devices: 3,
+  deviceBlocks: 1024,
+  swaps: 2,
+  swapSlots: 512,
+  traceEntries: 0,
+};
+
+/** The disk of the files, and the devices of the two swap areas. */
+export const FILE_DEVICE: DeviceId = 0 as DeviceId;
+export const SWAP_DEVICE: DeviceId = 1 as DeviceId;
+export const SYNC_SWAP_DEVICE: DeviceId = 2 as DeviceId;
+const QUEUE_DEPTH = 32;
+/** First page of the areas: the start of a page table, far above the lowest page that may be mapped. */
+export const AREA: Vpn = 0x10000 as Vpn;
+export const READ_WRITE: number = PROT_READ | PROT_WRITE;
+
+/** The lock that a fault holds. */
+export type FaultLock = 'none' | 'vma' | 'mmap';
+
+function faultLockHeld(cpu: Cpu): FaultLock {
+  const classes = readHeld(cpu.memory, cpu.id).map((held) => held.class);
+  if (classes.includes(LOCK_MMAP)) return 'mmap';
+  return classes.includes(LOCK_VMA) ? 'vma' : 'none';
+}
+
+/** Puts something in front of a memory, such as a counter of atomic operations. */
+export type MemoryWrapper = (memory: SharedMemory) => SharedMemory;
+
+export class OneThreadMachine {
+  /** The CPU that faults. */
+  readonly cpu: Cpu;
+  /** Another CPU of the same thread: it may not wait for anything that CPU 0 has to do. */
+  readonly other: Cpu;
+  readonly mm: MmId;
+  readonly #steps: (() => void)[] = [];
+  readonly #waits: FaultLock[] = [];
+
+  constructor(policy: FaultPolicy, wrap: MemoryWrapper = (memory) => memory) {
+    const bare = createMachineMemory(SIZE);
+    setupDevice(bare, FILE_DEVICE, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_FILES, server: 'idle' });
+    setupDevice(bare, SWAP_DEVICE, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_BLANK, server: 'idle' });
+    setupDevice(bare, SYNC_SWAP_DEVICE, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_BLANK });
+    const options = { now: () => performance.now(), policy };
+    this.cpu = createCpu({ ...options, id: 0 as CpuId, memory: wrap(bare), idle: () => this.#idle() });
+    this.other = createCpu({ ...options, id: 1 as CpuId, memory: bare });
+    cpuOnline(this.cpu);
+    cpuOnline(this.other);
+    this.mm = mm_alloc(this.cpu);
+    switch_mm(this.cpu, this.mm);
+  }
+
+  /** Somebody else's step, made when CPU 0 would sleep, before any device serves. */
+  whenIdle(step: () => void): void {
+    this.#steps.push(step);
+  }
+
+  /** The fault lock that CPU 0 held in each step of its waits since the last call. */
+  takeWaits(): FaultLock[] {
+    return this.#waits.splice(0);
+  }
+
+  #idle(): boolean {
+    this.#waits.push(faultLockHeld(this.cpu));
+    const step = this.#steps.shift();
+    if (step !== undefined) {
+      step();
+      return true;
+    }
+    return serveQueued(this.other, FILE_DEVICE) || serveQueued(this.other, SWAP_DEVICE);
+  }
+
+  /** Lets the devices finish what was submitted. */
+  drain(): void {
+    while (serveQueued(this.other, FILE_DEVICE) || serveQueued(this.other, SWAP_DEVICE));
+  }
+
+  file(spec: FileSpec): MappingId {
+    const file = createFile(this.cpu, spec);
+    assert(file !== NO_MAPPING, 'OneThreadMachine: it is too small for another file');
+    return file;
+  }
+
+  /** Maps pages at AREA plus an offset. */
+  map(
+    pages: number,
+    how: {
+      readonly file?: MappingId;
+      readonly shared?: boolean;
+      readonly prot?: number;
+      readonly flags?: number;
+      readonly at?: number;
+    } = {},
+  ): Vpn {
+    const { file = NO_MAPPING, shared = false, prot = READ_WRITE, flags = 0, at = 0 } = how;
+    const kind = (shared ? MAP_SHARED : MAP_PRIVATE) | (file === NO_MAPPING ? MAP_ANONYMOUS : 0);
+    const start = sys_mmap(this.cpu, AREA + at, pages, prot, kind | MAP_FIXED | flags, file, 0);
+    assert(start === AREA + at, 'OneThreadMachine: mmap failed');
+    return start as Vpn;
+  }
+}
