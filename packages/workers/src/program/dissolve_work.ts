@@ -3,12 +3,12 @@
  * of any.
  */
 import type { MappingId, Word } from '@faultlab/core/base/brand';
+import { closeFile } from '@faultlab/core/io/file';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { atomic_xchg } from '@faultlab/core/memory/atomic';
 import { LINE_WORDS } from '@faultlab/core/memory/shared_words';
 import type { WorkContext } from '../work.ts';
 import { dropSpace } from './calls.ts';
-import { closeFile } from './file_calls.ts';
 
 export interface DissolveOrder {
   readonly space: number;

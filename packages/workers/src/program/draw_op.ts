@@ -9,16 +9,21 @@ import {
   backingAt,
   isTouch,
   isWrite,
+  namesFile,
   OP_COUNT_BUSTED,
   OP_COUNT_LOCKED,
   OP_FORK_GIVE,
+  OP_FREAD,
+  OP_FWRITE,
   OP_MMAP,
   OP_MREMAP,
+  OP_PUNCH,
   OP_SIGNAL,
+  OP_TRUNCATE,
   type Op,
   opKind,
 } from './op.ts';
-import type { DrawRule, Program, Region } from './program.ts';
+import type { DrawRule, FileUse, Ownership, Program, Region } from './program.ts';
 
 /** Keeps the stream of a program apart from the one that the model itself draws from. */
 const STREAM = 0x1000;
@@ -29,6 +34,7 @@ export class OpSource {
   readonly #rules: readonly DrawRule[];
   readonly #kinds: readonly number[];
   readonly #regions: readonly Region[];
+  readonly #files: readonly FileUse[];
   readonly #weights: readonly number[];
   readonly #total: number;
   readonly #cpus: number;
@@ -38,6 +44,7 @@ export class OpSource {
     this.#prng = new Prng(seed, STREAM + cpu);
     this.#rules = rules;
     this.#kinds = rules.map((rule) => opKind(rule.op));
+    this.#files = program.files ?? [];
     this.#regions = rules.map((rule) => regionOf(rule, program));
     let total = 0;
     this.#weights = rules.map((rule) => {
@@ -61,6 +68,10 @@ export class OpSource {
     into.c = rule.choices === undefined ? 0 : this.#prng.pick(rule.choices);
     into.d = rule.flags ?? 0;
     into.e = 0;
+    if (namesFile(kind)) {
+      this.#inFile(into, rule, kind);
+      return;
+    }
     if (isTouch(kind)) {
       into.a = this.#page(region, isWrite(kind));
       into.b = 0;
@@ -74,9 +85,7 @@ export class OpSource {
   /** A page to touch; for a write one that this CPU may write. */
   #page(region: Region, write: boolean): number {
     const { writes, start, pages } = region;
-    if (!write || typeof writes === 'string') return start + this.#prng.below(pages);
-    const mine = Math.floor((pages - writes.offset + writes.step - 1) / writes.step);
-    return start + writes.offset + writes.step * this.#prng.below(mine);
+    return start + (write ? this.#owned(writes, pages) : this.#prng.below(pages));
   }
 
   #range(into: Op, rule: DrawRule, region: Region): void {
@@ -103,6 +112,30 @@ export class OpSource {
     into.c = into.b;
   }
 
+  /** Pages to read or write, a new size, or a hole. */
+  #inFile(into: Op, rule: DrawRule, kind: number): void {
+    const file = rule.file ?? 0;
+    const { pages, writes } = this.#files[file] as FileUse;
+    into.a = file;
+    into.b = 0;
+    into.c = 0;
+    const [least, most] = Array.isArray(rule.pages) ? (rule.pages as readonly [number, number]) : [1, pages];
+    if (kind === OP_FREAD) into.b = this.#prng.below(pages);
+    else if (kind === OP_FWRITE) into.b = this.#owned(writes, pages);
+    else if (kind === OP_TRUNCATE) into.b = this.#prng.between(least, most + 1);
+    else if (kind === OP_PUNCH) {
+      into.c = this.#prng.between(least, most + 1);
+      into.b = this.#prng.below(pages - into.c + 1);
+    }
+  }
+
+  /** One of so many things, of those that this CPU may write. */
+  #owned(writes: Ownership, count: number): number {
+    if (typeof writes === 'string') return this.#prng.below(count);
+    const mine = Math.floor((count - writes.offset + writes.step - 1) / writes.step);
+    return writes.offset + writes.step * this.#prng.below(mine);
+  }
+
   #noRange(into: Op, rule: DrawRule, kind: number): void {
     const [least, most] = Array.isArray(rule.pages) ? (rule.pages as readonly [number, number]) : [1, 1];
     into.a = this.#prng.between(least, most + 1);
@@ -114,6 +147,10 @@ export class OpSource {
 }
 
 function regionOf(rule: DrawRule, program: Program): Region {
+  const files = program.files?.length ?? 0;
+  if (namesFile(opKind(rule.op)) && (rule.file ?? 0) >= files) {
+    throw new UsageError(`A rule for ${rule.op} names file ${rule.file ?? 0}, but the program has ${files}; number them from 0.`);
+  }
   if (rule.region === undefined) return NO_REGION;
   const region = program.regions[rule.region];
   if (region === undefined) {

@@ -9,6 +9,7 @@ import { MADV_DONTNEED, MADV_FREE } from '@faultlab/core/mm/mman';
 import { type Actor, shadowOf } from './actor.ts';
 import { brk, madvise, mlock, mmap, mprotect, mremap, munlock, munmap, sendSignal } from './calls.ts';
 import { countUnderBustedLock, countUnderLock } from './counting.ts';
+import { fileOp, fileStampFor, isFileOp } from './file_ops.ts';
 import type { FileShadow } from './file_shadow.ts';
 import {
   backingFile,
@@ -21,6 +22,7 @@ import {
   OP_COUNT_LOCKED,
   OP_FORK_CHECK,
   OP_FORK_GIVE,
+  OP_FWRITE,
   OP_GROW_STACK,
   OP_MADVISE,
   OP_MAP_ANYWHERE,
@@ -47,6 +49,7 @@ import { touchPage } from './touch_page.ts';
  */
 export function prepareOp(actor: Actor, operation: Op): void {
   if (isWrite(operation.kind) && operation.b === 0) operation.b = stampFor(actor, operation.a);
+  if (operation.kind === OP_FWRITE && operation.c === 0) operation.c = fileStampFor(actor, operation);
 }
 
 /** A new content for a page: of an address space, or of the file that a shared mapping shows there. */
@@ -60,7 +63,7 @@ function stampFor(actor: Actor, page: number): number {
 export function executeOp(actor: Actor, operation: Readonly<Op>): number {
   const { kind, a, b } = operation;
   if (isTouch(kind)) return touchPage(actor, kind, a, b);
-  const result = dispatch(actor, operation);
+  const result = isFileOp(kind) ? fileOp(actor, operation) : dispatch(actor, operation);
   if (gradeOf(kind, result, actor.signals) === 'forbidden') {
     throw new InvariantError(OUTCOME, `${opName(kind)} at page ${a} returned ${outcomeName(kind, result)}, which it never does here`);
   }

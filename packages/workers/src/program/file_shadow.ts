@@ -60,6 +60,11 @@ export class FileShadow {
     return this.isMine(page) && this.use.discards === 'mine' && this.#state[page] === 0;
   }
 
+  /** What the page holds when nobody has written it. */
+  initial(page: number): number {
+    return this.#initial(page);
+  }
+
   expected(page: number): number {
     return this.#last[page] as number;
   }

@@ -24,6 +24,18 @@ export const OP_NAMES = [
   'mlock',
   'munlock',
   'brk',
+  // Files and what lies behind mappings of them.
+  'fread',
+  'fwrite',
+  'truncate',
+  'punch',
+  'fsync',
+  'msync',
+  'evict',
+  'writeback',
+  // Ranges through the page tables, as a debugger or a driver takes them.
+  'read_range',
+  'pin_range',
   // Rounds: short stories of several calls, which check themselves.
   'map_anywhere',
   'grow_stack',
@@ -56,6 +68,16 @@ const OP_ARGS: Readonly<Record<OpName, readonly string[]>> = {
   mlock: ['at', 'pages'],
   munlock: ['at', 'pages'],
   brk: ['at'],
+  fread: ['file', 'page'],
+  fwrite: ['file', 'page', 'stamp'],
+  truncate: ['file', 'pages'],
+  punch: ['file', 'page', 'pages'],
+  fsync: ['file'],
+  msync: ['at', 'pages'],
+  evict: ['file'],
+  writeback: [],
+  read_range: ['at', 'pages'],
+  pin_range: ['at', 'pages', 'write'],
   map_anywhere: ['pages'],
   grow_stack: ['at', 'pages'],
   fork_check: ['at', 'pages'],
@@ -88,6 +110,16 @@ export const OP_MADVISE: OpKind = kind('madvise');
 export const OP_MLOCK: OpKind = kind('mlock');
 export const OP_MUNLOCK: OpKind = kind('munlock');
 export const OP_BRK: OpKind = kind('brk');
+export const OP_FREAD: OpKind = kind('fread');
+export const OP_FWRITE: OpKind = kind('fwrite');
+export const OP_TRUNCATE: OpKind = kind('truncate');
+export const OP_PUNCH: OpKind = kind('punch');
+export const OP_FSYNC: OpKind = kind('fsync');
+export const OP_MSYNC: OpKind = kind('msync');
+export const OP_EVICT: OpKind = kind('evict');
+export const OP_WRITEBACK: OpKind = kind('writeback');
+export const OP_READ_RANGE: OpKind = kind('read_range');
+export const OP_PIN_RANGE: OpKind = kind('pin_range');
 export const OP_MAP_ANYWHERE: OpKind = kind('map_anywhere');
 export const OP_GROW_STACK: OpKind = kind('grow_stack');
 export const OP_FORK_CHECK: OpKind = kind('fork_check');
@@ -118,6 +150,9 @@ export const opKind = (name: OpName): OpKind => kind(name);
 
 /** Reads or writes one page, by whatever way. */
 export const isTouch = (opKindNumber: OpKind): boolean => opKindNumber >= OP_READ && opKindNumber <= OP_REMOTE_WRITE;
+/** Works on a file by its number, not on pages of an address space. */
+export const namesFile = (opKindNumber: OpKind): boolean => FILE_KINDS.has(opKindNumber);
+const FILE_KINDS: ReadonlySet<OpKind> = new Set([OP_FREAD, OP_FWRITE, OP_TRUNCATE, OP_PUNCH, OP_FSYNC, OP_EVICT]);
 export const isWrite = (opKindNumber: OpKind): boolean => isTouch(opKindNumber) && (opKindNumber & 1) === 0;
 
 /** What lies behind the pages of a region, if it is not private anonymous memory. */

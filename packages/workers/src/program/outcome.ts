@@ -3,7 +3,7 @@
  * Next: page_shadow.ts predicts accesses; run_counts.ts counts.
  */
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, errnoName } from '@faultlab/core/base/errno';
-import { isTouch, OP_MADVISE, OP_MREMAP, type OpKind } from './op.ts';
+import { isTouch, OP_MADVISE, OP_MREMAP, OP_PIN_RANGE, OP_READ_RANGE, type OpKind } from './op.ts';
 
 /** Endings of an access. */
 export const ACCESS_OK = 0;
@@ -24,6 +24,9 @@ export function outcomeName(kind: OpKind, result: number): string {
   return errnoName(result);
 }
 
+/** Calls that may find the range to be something else than they need. */
+const EFAULT_KINDS: ReadonlySet<OpKind> = new Set([OP_MREMAP, OP_MADVISE, OP_READ_RANGE, OP_PIN_RANGE]);
+
 /** Grade of an ending in general. What a region's layout says about an access is checked apart from it. */
 export function gradeOf(kind: OpKind, result: number, signals: boolean): Grade {
   if (isTouch(kind) && result >= 0) return accessGrade(result, signals);
@@ -36,7 +39,7 @@ export function gradeOf(kind: OpKind, result: number, signals: boolean): Grade {
     case EINTR:
       return signals ? 'allowed' : 'forbidden';
     case EFAULT:
-      return isTouch(kind) || kind === OP_MREMAP || kind === OP_MADVISE ? 'allowed' : 'forbidden';
+      return isTouch(kind) || EFAULT_KINDS.has(kind) ? 'allowed' : 'forbidden';
     case EINVAL:
       return kind === OP_MADVISE || kind === OP_MREMAP ? 'allowed' : 'forbidden';
     default:

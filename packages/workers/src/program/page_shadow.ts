@@ -122,7 +122,7 @@ export class PageShadow {
     const index = page - this.region.start;
     const state = this.#state[index] as number;
     if ((state & COPIED) !== 0 && value === this.#last[index]) return;
-    if (stampFits(value, page)) {
+    if (stampFits(value, page) && this.file?.initial(this.filePage(page)) !== value) {
       // A copy that this CPU does not know. Only others may have made it.
       if (this.isMine(page) && (state & UNKNOWN) === 0) throw wrong('an old copy came back', page, this.#last[index] as number, value);
       if (value === this.#before[index])

@@ -10,7 +10,7 @@ import { read, readInKernel, readRemote, valueRead, write, writeInKernel, writeR
 import { NO_FLOOR } from './file_shadow.ts';
 import { isWrite, OP_KERNEL_READ, OP_KERNEL_WRITE, OP_READ, OP_REMOTE_READ, OP_REMOTE_WRITE, OP_WRITE, type OpKind, opName } from './op.ts';
 import { ACCESS_KILLED, ACCESS_OK, ACCESS_OOM, BUS_ADRERR, gradeOf, outcomeName } from './outcome.ts';
-import { OUTCOME, type PageShadow } from './page_shadow.ts';
+import { OUTCOME } from './page_shadow.ts';
 import { publish, published } from './published.ts';
 
 /** @returns how the access ended; 0 is good. @throws InvariantError when it cannot end so, or the content is wrong */
@@ -18,7 +18,7 @@ export function touchPage(actor: Actor, kind: OpKind, page: number, stamp: numbe
   const shadow = shadowOf(actor, page);
   const writes = isWrite(kind);
   const predicted = shadow?.predicted(page, writes);
-  const floor = shadow === undefined || writes ? NO_FLOOR : floorOf(actor, shadow, page);
+  const floor = writes ? NO_FLOOR : floorOf(actor, page);
   const result = access(actor, kind, page, stamp);
   if (shadow !== undefined && writes && result !== ACCESS_OK) shadow.writeEnded(page);
   if (predicted === ACCESS_OK && mayBeBus(kind, result) && shadow?.mayBeBeyondEnd(page) === true) return result;
@@ -35,9 +35,10 @@ export function touchPage(actor: Actor, kind: OpKind, page: number, stamp: numbe
 }
 
 /** What the owner of the page had published before this CPU reads it: what is read must not be older. */
-function floorOf(actor: Actor, shadow: PageShadow, page: number): number {
-  const file = shadow.fileOf(page);
-  return file === undefined ? NO_FLOOR : published(actor, file.file, shadow.filePage(page));
+export function floorOf(actor: Actor, page: number): number {
+  const shadow = shadowOf(actor, page);
+  const file = shadow?.fileOf(page);
+  return shadow === undefined || file === undefined ? NO_FLOOR : published(actor, file.file, shadow.filePage(page));
 }
 
 /** User code gets a signal, the kernel an error. */

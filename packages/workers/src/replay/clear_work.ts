@@ -3,8 +3,8 @@
  * Next: replay_trace.ts sweeps afterwards.
  */
 import type { MappingId } from '@faultlab/core/base/brand';
+import { closeFile } from '@faultlab/core/io/file';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
-import { closeFile } from '../program/file_calls.ts';
 import type { WorkContext } from '../work.ts';
 import { fileAt } from './replay_map.ts';
 import type { ReplayMap } from './replay_program.ts';

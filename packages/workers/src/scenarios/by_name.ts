@@ -4,15 +4,19 @@
 import { UsageError } from '@faultlab/core/base/errors';
 import type { Scenario } from '../scenario.ts';
 import { canary } from './canary.ts';
+import { coldReaders } from './cold_readers.ts';
 import { disjointAnon } from './disjoint_anon.ts';
 import { dontneedRace } from './dontneed_race.ts';
 import { forkCow } from './fork_cow.ts';
+import { gupMunmap } from './gup_munmap.ts';
 import { gupRace } from './gup_race.ts';
+import { ioConvoyFile } from './io_convoy_file.ts';
 import { killStorm } from './kill_storm.ts';
 import { manySmallAreas } from './many_small_areas.ts';
 import { mprotectStorm } from './mprotect_storm.ts';
 import { munmapStorm } from './munmap_storm.ts';
 import { processChurn } from './process_churn.ts';
+import { readahead } from './readahead.ts';
 import { samePageStorm } from './same_page_storm.ts';
 import { splitMergeStorm } from './split_merge_storm.ts';
 import { stackGrowth } from './stack_growth.ts';
@@ -31,6 +35,10 @@ export const SCENARIOS: readonly Scenario[] = [
   gupRace,
   killStorm,
   processChurn,
+  coldReaders,
+  readahead,
+  ioConvoyFile,
+  gupMunmap,
   swarm,
   canary,
 ];
