@@ -62,6 +62,7 @@ export interface CpuOptions {
 
 export class Cpu {
   readonly id: CpuId;
+  /** With verify a view of its own, in which mm/area_token.ts can close a record. */
   readonly memory: SharedMemory;
   readonly words: SharedWords;
   readonly ops: AtomicOps;
@@ -92,6 +93,8 @@ export class Cpu {
   rcuNesting = 0;
   /** Spinlocks held; sleeping with one is a bug. */
   spinDepth = 0;
+  /** The records of areas as they are, while this CPU's view of them is guarded. Only mm/area_token.ts looks here. */
+  revoked: SharedWords | null = null;
   /** The stamp that the last read returned. */
   value = 0;
   /** The address space that this task runs on. */
@@ -103,7 +106,7 @@ export class Cpu {
       throw new UsageError(`CPU ${id} does not exist in a memory made for ${memory.size.cpus} CPUs; raise size.cpus or use a smaller id.`);
     }
     this.id = id;
-    this.memory = memory;
+    this.memory = options.verify === true ? Object.assign(Object.create(Object.getPrototypeOf(memory)), memory) : memory;
     this.words = memory.words;
     this.ops = memory.ops;
     this.gate = options.gate ?? null;

@@ -4,11 +4,13 @@
  * Next: fault/handle_mm_fault.ts
  */
 import { invariant } from '../base/assert.ts';
-import type { VmaId } from '../base/brand.ts';
+import type { MmId, VmaId } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
+import { heldMode, MODE_NONE } from '../locking/held_locks.ts';
 import { atomic_read, READ_ONCE } from '../memory/atomic.ts';
 import { mmLockSeqWord } from '../mm/mm_struct.ts';
-import { vm_end, vm_mm, vm_start, vmLockSeqWord } from '../mm/vm_area_struct.ts';
+import { holdsMmapLock } from '../mm/mmap_lock.ts';
+import { vm_end, vm_mm, vm_start, vmLockSeqWord, vmRefcntWord } from '../mm/vm_area_struct.ts';
 import { VMA_CACHE } from '../slab/caches.ts';
 import { slotGeneration } from '../slab/kmem_cache.ts';
 import { assert_fault_locked } from './fault_lock.ts';
@@ -16,6 +18,8 @@ import { FAULT_FLAG_USER, FAULT_FLAG_VMA_LOCK, liveVma, type VmFault } from './v
 
 /** The area as the attempt found it. */
 export interface AttemptSeen {
+  readonly vma: VmaId;
+  readonly mm: MmId;
   readonly generation: number;
   readonly stamp: number;
 }
@@ -26,7 +30,7 @@ export function beginAttempt(cpu: Cpu, vmf: VmFault): AttemptSeen {
   const vma = liveVma(vmf);
   assert_fault_locked(cpu, vmf);
   checkCovers(cpu, vmf, vma);
-  return { generation: slotGeneration(m, VMA_CACHE, vma), stamp: READ_ONCE(cpu, vmLockSeqWord(m, vma)) };
+  return { vma, mm: vm_mm(m, vma), generation: slotGeneration(m, VMA_CACHE, vma), stamp: READ_ONCE(cpu, vmLockSeqWord(m, vma)) };
 }
 
 /** @locks in: the fault lock, never dropped since beginAttempt() */
@@ -41,6 +45,13 @@ export function endAttempt(cpu: Cpu, vmf: VmFault, seen: AttemptSeen): void {
   if ((vmf.flags & FAULT_FLAG_VMA_LOCK) === 0) return;
   const sequence = atomic_read(cpu, mmLockSeqWord(m, vm_mm(m, vma))); // Pairs with: vma_end_write_all().
   invariant(stamp !== sequence, 'I30', 'a fault ran under the VMA lock of an area that is write-locked');
+}
+
+/** I09: the attempt says that it has dropped its lock; has it? @locks in: not the fault lock */
+export function endDropped(cpu: Cpu, vmf: VmFault, seen: AttemptSeen): void {
+  const held =
+    (vmf.flags & FAULT_FLAG_VMA_LOCK) !== 0 ? heldMode(cpu, vmRefcntWord(cpu.memory, seen.vma)) !== MODE_NONE : holdsMmapLock(cpu, seen.mm);
+  invariant(!held, 'I09', 'an attempt that has dropped its lock holds it');
 }
 
 /** I21: the area is the running address space's and contains the page. */

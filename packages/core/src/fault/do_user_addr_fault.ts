@@ -25,6 +25,7 @@ import { NO_MM, NO_VMA } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { heldCount } from '../locking/held_locks.ts';
 import { PC_FAULT_VPN } from '../memory/percpu.ts';
+import { restoreAreas } from '../mm/area_token.ts';
 import { mmap_read_unlock } from '../mm/mmap_lock.ts';
 import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
 import { fatal_signal_pending, signal_pending } from '../sched/task.ts';
@@ -101,6 +102,7 @@ export function do_user_addr_fault(cpu: Cpu, vpn: Vpn, errorCode: number): Fault
   cpu.words[cpu.percpu + PC_FAULT_VPN] = vpn + 1;
   const outcome = resolve(cpu, vpn, errorCode, initialFlags(cpu, errorCode));
   cpu.words[cpu.percpu + PC_FAULT_VPN] = 0;
+  if (cpu.verify) restoreAreas(cpu);
   invariant(heldCount(cpu) === 0, 'I09', 'a fault ended, but its lock was not released');
   return outcome;
 }

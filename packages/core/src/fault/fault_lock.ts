@@ -8,11 +8,13 @@
 import { invariant } from '../base/assert.ts';
 import { NO_ANON_VMA, NO_MAPPING, NO_VMA } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { heldMode } from '../locking/held_locks.ts';
+import { heldMode, holdsClass } from '../locking/held_locks.ts';
+import { LOCK_MMAP } from '../locking/lock_class.ts';
 import { get_file } from '../mm/address_space.ts';
 import { __anon_vma_prepare } from '../mm/anon_vma.ts';
+import { revokeArea } from '../mm/area_token.ts';
 import { fput } from '../mm/fput.ts';
-import { holdsMmapLock, mmap_assert_locked, mmap_read_trylock, mmap_read_unlock } from '../mm/mmap_lock.ts';
+import { mmap_assert_locked, mmap_read_trylock, mmap_read_unlock } from '../mm/mmap_lock.ts';
 import { vm_file, vm_mm, vma_anon_vma, vmRefcntWord } from '../mm/vm_area_struct.ts';
 import { vma_end_read } from '../mm/vma_lock.ts';
 import type { OnWait } from '../policy/fault_policy.ts';
@@ -34,11 +36,13 @@ import {
 
 /** Drops the lock of this attempt. At most once; nothing of the area may be used afterwards. @locks in: the fault lock. out: nothing */
 export function release_fault_lock(cpu: Cpu, vmf: VmFault): void {
-  const vma = liveVma(vmf);
+  const { vma } = vmf;
+  invariant(vma !== NO_VMA, 'I09', 'the fault lock is released twice');
   const mm = vm_mm(cpu.memory, vma);
   vmf.vma = NO_VMA;
   if ((vmf.flags & FAULT_FLAG_VMA_LOCK) !== 0) vma_end_read(cpu, vma);
   else mmap_read_unlock(cpu, mm);
+  if (cpu.verify) revokeArea(cpu, vma);
 }
 
 /** May this attempt drop its lock to be polite, as far as its flags say? */
@@ -75,15 +79,17 @@ export function putFpin(cpu: Cpu, vmf: VmFault): void {
   vmf.fpin = NO_MAPPING;
 }
 
+/** Only a first attempt asks for the VMA lock again: who has waited once holds its lock, and this is what ends the loop. */
+const asksForVmaLock = (vmf: VmFault): boolean => (vmf.flags & FAULT_FLAG_VMA_LOCK) !== 0 && fault_flag_allow_retry_first(vmf.flags);
+
 /** RETRY after a wait for a page, with the lock that the policy names for the next attempt. @param wait the policy's answer for this kind of page */
 export function retryAfterWait(vmf: VmFault, wait: OnWait): VmFaultBits {
-  return wait === 'retry-vma' && (vmf.flags & FAULT_FLAG_VMA_LOCK) !== 0 ? VM_FAULT_RETRY | VM_FAULT_RETRY_VMA : VM_FAULT_RETRY;
+  return wait === 'retry-vma' && asksForVmaLock(vmf) ? VM_FAULT_RETRY | VM_FAULT_RETRY_VMA : VM_FAULT_RETRY;
 }
 
 /** RETRY where neither lock is needed and no proposal names one: see FaultPolicy.otherRetries. */
 export function otherRetry(cpu: Cpu, vmf: VmFault): VmFaultBits {
-  const underVma = cpu.policy.otherRetries === 'vma' && (vmf.flags & FAULT_FLAG_VMA_LOCK) !== 0;
-  return underVma ? VM_FAULT_RETRY | VM_FAULT_RETRY_VMA : VM_FAULT_RETRY;
+  return cpu.policy.otherRetries === 'vma' && asksForVmaLock(vmf) ? VM_FAULT_RETRY | VM_FAULT_RETRY_VMA : VM_FAULT_RETRY;
 }
 
 /** I09, I14: the attempt holds exactly the lock that its flags name. */
@@ -95,7 +101,7 @@ export function assert_fault_locked(cpu: Cpu, vmf: VmFault): void {
     return;
   }
   invariant(heldMode(cpu, vmRefcntWord(m, vma)) === 0, 'I09', 'the VMA read lock of this attempt is not held');
-  invariant(!holdsMmapLock(cpu, vm_mm(m, vma)), 'I14', 'a VMA-lock attempt holds mmap_lock');
+  invariant(!holdsClass(cpu, LOCK_MMAP), 'I14', 'a VMA-lock attempt holds mmap_lock');
 }
 
 /**

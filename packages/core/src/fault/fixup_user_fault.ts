@@ -16,6 +16,7 @@ import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
 import { EFAULT, EINTR } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
+import { restoreAreas } from '../mm/area_token.ts';
 import { mas_walk } from '../mm/maple_tree.ts';
 import { mmTree } from '../mm/mm_struct.ts';
 import { mmap_read_lock } from '../mm/mmap_lock.ts';
@@ -59,6 +60,7 @@ export function fixup_user_fault(cpu: Cpu, mm: MmId, vpn: Vpn, faultFlags: numbe
     if (!completed && (result & VM_FAULT_RETRY) === 0) return (result & VM_FAULT_ERROR) === 0 ? 0 : vm_fault_to_errno(result, 0);
     count_vm_event(cpu, completed ? FAULTS_GUP_COMPLETED : FAULTS_GUP_RETRIED);
     at(cpu, BETWEEN_GUP_ATTEMPTS);
+    if (cpu.verify) restoreAreas(cpu);
     // A pity after COMPLETED, which has nothing left to do; but the callers expect their lock.
     mmap_read_lock(cpu, mm);
     (unlocked as Unlocked).unlocked = true;

@@ -16,6 +16,7 @@ import type { MmId, Pfn, VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
 import { EAGAIN, EBUSY, EFAULT, EINTR, EINVAL, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
+import { restoreAreas } from '../mm/area_token.ts';
 import { mas_walk } from '../mm/maple_tree.ts';
 import { mmTree } from '../mm/mm_struct.ts';
 import { mmap_assert_locked, mmap_read_lock_killable, mmap_read_unlock } from '../mm/mmap_lock.ts';
@@ -55,6 +56,7 @@ export function __get_user_pages(cpu: Cpu, mm: MmId, start: Vpn, count: number, 
       if (error !== 0) return orError(done, error);
     }
     const error = getOne(cpu, mm, vma, vpn, foll, pages, lock);
+    if (cpu.verify) restoreAreas(cpu);
     if (error !== 0) return orError(done, error === EBUSY || error === EAGAIN ? 0 : error);
   }
   return count;

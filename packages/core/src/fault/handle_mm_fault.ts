@@ -9,12 +9,13 @@ import type { VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { PC_MAJ_FLT, PC_MIN_FLT } from '../memory/percpu.ts';
+import { restoreAreas } from '../mm/area_token.ts';
 import { linear_page_index, vm_flags } from '../mm/vm_area_struct.ts';
 import { is_cow_mapping, VM_EXEC, VM_MAYWRITE, VM_READ, VM_WRITE } from '../mm/vm_flags.ts';
 import { count_vm_event, FAULTS_ERROR, FAULTS_FINISHED, FAULTS_RETRIED, PGFAULT } from '../trace/counters.ts';
 import { TRACE_HANDLE_MM_FAULT } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
-import { beginAttempt, endAttempt } from './attempt_checks.ts';
+import { beginAttempt, endAttempt, endDropped } from './attempt_checks.ts';
 import { handle_pte_fault } from './handle_pte_fault.ts';
 import {
   checkFaultFlags,
@@ -40,13 +41,14 @@ import {
  */
 export function handle_mm_fault(cpu: Cpu, vma: VmaId, vpn: Vpn, flags: number): VmFaultBits {
   checkFaultFlags(flags);
+  if (cpu.verify) restoreAreas(cpu);
   if (cpu.policy.accounting === 'every-attempt') count_vm_event(cpu, PGFAULT);
   const vmf = new VmFault(vma, vpn, flags, linear_page_index(cpu.memory, vma, vpn));
   const seen = cpu.verify ? beginAttempt(cpu, vmf) : null;
   const result = sanitize_fault_flags(cpu, vma, flags) ? handle_pte_fault(cpu, vmf) : VM_FAULT_SIGSEGV;
   checkFaultResult(flags, result);
   checkLockOnReturn(vmf, result);
-  if (seen !== null && vmf.vma !== NO_VMA) endAttempt(cpu, vmf, seen);
+  if (seen !== null) vmf.vma === NO_VMA ? endDropped(cpu, vmf, seen) : endAttempt(cpu, vmf, seen);
   mm_account_fault(cpu, flags, result);
   trace(cpu, TRACE_HANDLE_MM_FAULT, vpn, flags, result);
   return result;

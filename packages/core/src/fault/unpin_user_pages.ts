@@ -7,7 +7,8 @@
  */
 import type { Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { folioSet, folioTest, PG_dirty, ZERO_PFN } from '../mm/folio.ts';
+import { folioTest, PG_dirty, ZERO_PFN } from '../mm/folio.ts';
+import { folio_mark_dirty } from '../mm/folio_dirty.ts';
 import { folio_lock, folio_unlock } from '../mm/folio_lock.ts';
 import { unpin_user_page } from '../mm/page_alloc.ts';
 
@@ -18,7 +19,7 @@ export function unpin_user_pages_dirty_lock(cpu: Cpu, pages: readonly Pfn[], mak
     // Dirty already: it stays so at least until whoever writes it back has unmapped or write-protected it, and then this pin tells.
     if (makeDirty && !folioTest(cpu, pfn, PG_dirty)) {
       folio_lock(cpu, pfn);
-      folioSet(cpu, pfn, PG_dirty);
+      folio_mark_dirty(cpu, pfn);
       folio_unlock(cpu, pfn);
     }
     unpin_user_page(cpu, pfn);

@@ -110,6 +110,8 @@ export function checkFaultResult(flags: number, result: VmFaultBits): void {
     'I13',
     'RETRY_VMA from an attempt that was not under the VMA lock',
   );
+  invariant(!has(VM_FAULT_RETRY_VMA) || (flags & FAULT_FLAG_TRIED) === 0, 'I13', 'RETRY_VMA from a later attempt');
+  invariant(!has(VM_FAULT_COMPLETED) || (flags & FAULT_FLAG_RETRY_NOWAIT) === 0, 'I13', 'COMPLETED although RETRY_NOWAIT was set');
   invariant(!dropped || (flags & FAULT_FLAG_ALLOW_RETRY) !== 0, 'I13', 'RETRY or COMPLETED although ALLOW_RETRY was clear');
   invariant(!has(VM_FAULT_COMPLETED) || (flags & FAULT_FLAG_TRIED) === 0, 'I13', 'COMPLETED on a later attempt');
   invariant(!has(VM_FAULT_FALLBACK) && !has(VM_FAULT_NEEDDSYNC), 'I13', 'an internal result bit left the fault handler');

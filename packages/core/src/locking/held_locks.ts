@@ -98,6 +98,15 @@ export function heldMode(cpu: Cpu, word: Word): number {
   return entry < 0 ? MODE_NONE : (cpu.words[entry + 1] as number) & MODE_MASK;
 }
 
+/** Does this CPU hold a lock of that class, whichever and however? */
+export function holdsClass(cpu: Cpu, lockClass: LockClass): boolean {
+  const bottom = cpu.percpu + HELD_AT;
+  for (let entry = bottom; entry < bottom + (cpu.held << 1); entry += ENTRY_WORDS) {
+    if ((cpu.words[entry + 1] as number) >>> CLASS_SHIFT === lockClass) return true;
+  }
+  return false;
+}
+
 /** How many locks this CPU holds, spinlocks not counted. */
 export function heldCount(cpu: Cpu): number {
   return cpu.held;
