@@ -14,7 +14,8 @@
 import { assert } from '../base/assert.ts';
 import type { MappingId } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { FILE_DISK, fileDevice, fileKind, freeFile, freezeFile, mapping_mapped, pagesRoot, waitForFilePins } from '../mm/address_space.ts';
+import { FILE_DISK, fileDevice, fileKind, freeFile, freezeFile, mapping_mapped, pagesRoot, shmem_mapping, waitForFilePins } from '../mm/address_space.ts';
+import { fput } from '../mm/fput.ts';
 import { truncate_inode_pages_range } from '../mm/truncate.ts';
 import { FILE_END } from '../mm/unmap_mapping.ts';
 import { xa_destroy } from '../mm/xarray.ts';
@@ -23,10 +24,14 @@ import type { DeviceId } from './device_record.ts';
 
 /**
  * Gives a file back, with its pages and what was written to its blocks. Waits for faults and write-back that still use it.
- * @locks in: none. No area maps the file, and nobody else knows it. May sleep
+ * @locks in: none. No area maps the file (unless it is shmem), and nobody else knows it. May sleep
  */
 export function closeFile(cpu: Cpu, file: MappingId): void {
   const m = cpu.memory;
+  if (shmem_mapping(m, file)) {
+    fput(cpu, file); // It ends with its last reference, which may be an area's.
+    return;
+  }
   assert(!mapping_mapped(m, file), 'closeFile: the file is still mapped');
   do waitForFilePins(cpu, file);
   while (!freezeFile(cpu, file));
