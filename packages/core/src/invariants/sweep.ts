@@ -9,6 +9,7 @@ import type { Cpu } from '../cpu.ts';
 import { sweepCaches } from './caches.ts';
 import { sweepCounters } from './counters.ts';
 import { sweepEntries } from './entries.ts';
+import { sweepFilePages } from './files.ts';
 import { sweepFrames } from './frames.ts';
 import { sweepLocksFree } from './locks_free.ts';
 import { sweepMmapLocks } from './mmap_locks.ts';
@@ -36,6 +37,7 @@ export function sweep(cpu: Cpu): Violation[] {
     sweepMmapLocks(state);
     sweepPageTables(state);
     sweepEntries(state);
+    sweepFilePages(state);
     sweepFrames(state);
     sweepRmap(state);
     sweepTlbs(state);

@@ -14,7 +14,17 @@
 import { assert } from '../base/assert.ts';
 import type { MappingId } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { FILE_DISK, fileDevice, fileKind, freeFile, freezeFile, mapping_mapped, pagesRoot, shmem_mapping, waitForFilePins } from '../mm/address_space.ts';
+import {
+  FILE_DISK,
+  fileDevice,
+  fileKind,
+  freeFile,
+  freezeFile,
+  mapping_mapped,
+  pagesRoot,
+  shmem_mapping,
+  waitForFilePins,
+} from '../mm/address_space.ts';
 import { fput } from '../mm/fput.ts';
 import { truncate_inode_pages_range } from '../mm/truncate.ts';
 import { FILE_END } from '../mm/unmap_mapping.ts';
