@@ -5,21 +5,43 @@
  * Next: fault/filemap_fault.ts, fault/shmem_fault.ts
  */
 import type { Cpu } from '../cpu.ts';
-import { FILE_DRIVER, FILE_SHMEM, fileKind } from '../mm/address_space.ts';
+import { FILE_DRIVER, FILE_SHMEM, fileKind, hasMapPages } from '../mm/address_space.ts';
 import { folio_lock } from '../mm/folio_lock.ts';
 import { vm_file } from '../mm/vm_area_struct.ts';
+import { release_fault_lock } from './fault_lock.ts';
 import { filemap_fault } from './filemap_fault.ts';
 import { shmem_fault } from './shmem_fault.ts';
 import { ttm_bo_vm_fault } from './ttm_bo_vm_fault.ts';
-import { liveVma, VM_FAULT_ERROR, VM_FAULT_LOCKED, VM_FAULT_NOPAGE, VM_FAULT_RETRY, type VmFault, type VmFaultBits } from './vm_fault.ts';
+import {
+  FAULT_FLAG_VMA_LOCK,
+  liveVma,
+  VM_FAULT_ERROR,
+  VM_FAULT_LOCKED,
+  VM_FAULT_NOPAGE,
+  VM_FAULT_RETRY,
+  type VmFault,
+  type VmFaultBits,
+} from './vm_fault.ts';
 
 /** The handler has not brought a page. */
 export const noPage = (result: VmFaultBits): boolean => (result & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) !== 0;
 
+/**
+ * May the file's handlers be called under the lock of this attempt? Handlers that were written for mmap_lock may not (row 10), and 6.6 called none
+ * under the VMA lock.
+ * @locks in: the fault lock. out: the same with 0; nothing with RETRY, which needs mmap_lock
+ */
+function vmf_can_call_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
+  if ((vmf.flags & FAULT_FLAG_VMA_LOCK) === 0) return 0;
+  const file = vm_file(cpu.memory, liveVma(vmf));
+  if (cpu.policy.vmaLockFile !== 'map-pages' && hasMapPages(cpu.memory, file)) return 0;
+  release_fault_lock(cpu, vmf);
+  return VM_FAULT_RETRY;
+}
+
 /** Puts the folio, locked and with a reference, into vmf.page. @locks in: the fault lock. out: as handle_mm_fault(), and the folio lock if there is a page */
 export function __do_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const found = callHandler(cpu, vmf);
-  // A driver brings its page unlocked.
   if (!noPage(found) && (found & VM_FAULT_LOCKED) === 0) folio_lock(cpu, vmf.page);
   return found;
 }
@@ -27,5 +49,7 @@ export function __do_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
 function callHandler(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const kind = fileKind(cpu.memory, vm_file(cpu.memory, liveVma(vmf)));
   if (kind === FILE_SHMEM) return shmem_fault(cpu, vmf);
-  return kind === FILE_DRIVER ? ttm_bo_vm_fault(cpu, vmf) : filemap_fault(cpu, vmf);
+  if (kind !== FILE_DRIVER) return filemap_fault(cpu, vmf);
+  const refused = vmf_can_call_fault(cpu, vmf);
+  return refused !== 0 ? refused : ttm_bo_vm_fault(cpu, vmf);
 }

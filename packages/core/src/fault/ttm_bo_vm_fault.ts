@@ -9,7 +9,7 @@
  *   later                     waits with mmap_lock held; a signal ends the wait with NOPAGE, and the access comes again after it
  *
  * @kernel drivers/gpu/drm/ttm/ttm_bo_vm.c ttm_bo_vm_reserve(), ttm_bo_vm_fault_idle(), ttm_bo_vm_fault()
- * @fidelity reduced: a buffer's pages are always in memory and are mapped like pages of a file, not by frame number; no prefaulting
+ * @fidelity reduced: a buffer's pages are always in memory, and are mapped and counted like pages of a file, not by frame number; no prefaulting
  * Next: mm/dma_fence.ts
  */
 import { invariant } from '../base/assert.ts';
@@ -19,10 +19,12 @@ import { i_size } from '../mm/address_space.ts';
 import { dma_fence_is_signaled, dma_fence_wait, dma_resv_lock_interruptible, dma_resv_trylock, dma_resv_unlock } from '../mm/dma_fence.ts';
 import { filemapGetResident } from '../mm/filemap.ts';
 import { NO_FOLIO } from '../mm/folio.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { vm_file } from '../mm/vm_area_struct.ts';
 import { count_vm_event, DRIVER_FAULTS, DRIVER_FENCE_WAITS } from '../trace/counters.ts';
 import { at, BEFORE_FENCE_WAIT } from '../trace/points.ts';
 import { dropKeepingFile, putFpin } from './fault_lock.ts';
+import { finish_fault } from './finish_fault.ts';
 import {
   FAULT_FLAG_RETRY_NOWAIT,
   FAULT_FLAG_VMA_LOCK,
@@ -36,7 +38,7 @@ import {
   type VmFaultBits,
 } from './vm_fault.ts';
 
-/** Puts the page, with a reference, into vmf.page. @locks in: mmap read. out: as handle_mm_fault(). May sleep. Row 45 */
+/** Maps the page. @locks in: mmap read. out: as handle_mm_fault(). May sleep. Row 45 */
 export function ttm_bo_vm_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const file = vm_file(cpu.memory, liveVma(vmf));
   invariant((vmf.flags & FAULT_FLAG_VMA_LOCK) === 0, 'I14', 'a driver is asked for a page under the VMA lock');
@@ -44,7 +46,7 @@ export function ttm_bo_vm_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const reserved = ttm_bo_vm_reserve(cpu, vmf, file);
   if (reserved !== 0) return reserved;
   const idle = ttm_bo_vm_fault_idle(cpu, vmf, file);
-  const result = idle === 0 ? bringPage(cpu, vmf, file) : idle;
+  const result = idle === 0 ? mapPage(cpu, vmf, file) : idle;
   dma_resv_unlock(cpu, file);
   putFpin(cpu, vmf);
   return result;
@@ -74,8 +76,12 @@ function ttm_bo_vm_fault_idle(cpu: Cpu, vmf: VmFault, file: MappingId): VmFaultB
   return waited === 0 ? 0 : VM_FAULT_NOPAGE;
 }
 
-function bringPage(cpu: Cpu, vmf: VmFault, file: MappingId): VmFaultBits {
+/** Maps the page itself, as drivers do: NOPAGE tells the core that nothing is left to do. @kernel ttm_bo_vm_fault_reserved() */
+function mapPage(cpu: Cpu, vmf: VmFault, file: MappingId): VmFaultBits {
   if (vmf.pgoff >= i_size(cpu.memory, file)) return VM_FAULT_SIGBUS;
   vmf.page = filemapGetResident(cpu, file, vmf.pgoff);
-  return vmf.page === NO_FOLIO ? VM_FAULT_OOM : 0;
+  if (vmf.page === NO_FOLIO) return VM_FAULT_OOM;
+  const mapped = finish_fault(cpu, vmf);
+  if (mapped !== 0) folio_put(cpu, vmf.page); // Somebody was faster, or there is no page table; else the reference is the entry's.
+  return mapped === 0 ? VM_FAULT_NOPAGE : mapped;
 }

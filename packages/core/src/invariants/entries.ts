@@ -69,7 +69,7 @@ function sweepFrame(state: SweepState, entry: EntrySeen, pfn: Pfn): void {
   }
   const flags = m.words[folioFlagsWord(m, pfn)] as number;
   if ((flags & PG_uptodate) === 0) state.report('I18', `${entryName(entry)} maps frame ${pfn}, which is not up to date`);
-  if ((flags & (PG_device | PG_hwpoison)) !== 0) state.report('I31', `${entryName(entry)} maps frame ${pfn}, which no CPU may read`);
+  if ((flags & (PG_device | PG_hwpoison)) !== 0) state.report('I32', `${entryName(entry)} maps frame ${pfn}, which no CPU may read`);
   const mapping = folioMapping(state.cpu, pfn);
   const shared = (vm_flags(m, entry.vma) & VM_SHARED) !== 0;
   if ((mapping & 1) === 0) sweepFileFrame(state, entry, pfn, mapping);

@@ -1,5 +1,5 @@
 /**
- * I23, I16, I18, I31: entries that are neither empty nor present. At rest none says that its page is being moved; what stands for a frame leads to
+ * I23, I16, I18, I32: entries that are neither empty nor present. At rest none says that its page is being moved; what stands for a frame leads to
  * one that is what the entry says: memory of a device, anonymous memory that a device has for itself, a broken frame; a marker marks something.
  * Next: invariants/frames.ts
  */
@@ -29,7 +29,7 @@ export function sweepNonPresent(state: SweepState, entry: EntrySeen): void {
   if (!non_swap_entry(swp)) state.report('I23', `${entryName(entry)} is neither empty nor present`);
   else if (is_pte_marker_entry(swp)) sweepMarker(state, entry, swp);
   else if (is_migration_entry(swp))
-    state.report('I31', `${entryName(entry)} says that frame ${pfn_swap_entry_to_page(swp)} is being moved`);
+    state.report('I32', `${entryName(entry)} says that frame ${pfn_swap_entry_to_page(swp)} is being moved`);
   else sweepFrameEntry(state, entry, swp, pfn_swap_entry_to_page(swp));
 }
 
@@ -47,11 +47,11 @@ function sweepFrameEntry(state: SweepState, entry: EntrySeen, swp: SwpEntry, pfn
   const flags = m.words[folioFlagsWord(m, pfn)] as number;
   const anonymous = (folioMapping(state.cpu, pfn) & 1) !== 0;
   if (is_device_private_entry(swp) && !((flags & PG_device) !== 0 && anonymous))
-    state.report('I31', `${entryName(entry)} says that frame ${pfn} is memory of a device, but its flags are ${flags}`);
+    state.report('I32', `${entryName(entry)} says that frame ${pfn} is memory of a device, but its flags are ${flags}`);
   if (is_writable_device_private_entry(swp) && (flags & PG_anon_exclusive) === 0)
     state.report('I25', `${entryName(entry)} lets a device write to frame ${pfn}, which is not this page's alone`);
   if (is_device_exclusive_entry(swp) && !((flags & PG_device) === 0 && anonymous))
-    state.report('I31', `${entryName(entry)} says that a device has frame ${pfn} for itself, but its flags are ${flags}`);
+    state.report('I32', `${entryName(entry)} says that a device has frame ${pfn} for itself, but its flags are ${flags}`);
   if (is_hwpoison_entry(swp) && (flags & PG_hwpoison) === 0)
-    state.report('I31', `${entryName(entry)} says that frame ${pfn} is broken, but it is not`);
+    state.report('I32', `${entryName(entry)} says that frame ${pfn} is broken, but it is not`);
 }

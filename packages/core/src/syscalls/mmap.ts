@@ -9,7 +9,7 @@ import type { MappingId, MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_MAPPING, NO_UFFD, NO_VMA } from '../base/brand.ts';
 import { EAGAIN, EEXIST, EINTR, EINVAL, ENOMEM, EPERM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { createFile, FILE_SHMEM } from '../mm/address_space.ts';
+import { createFile, FILE_DRIVER, FILE_SHMEM, fileKind } from '../mm/address_space.ts';
 import { fput } from '../mm/fput.ts';
 import { mas_destroy, mas_find, mas_preallocate, mt_next, mt_prev } from '../mm/maple_tree.ts';
 import {
@@ -122,6 +122,7 @@ function do_mmap(
   if ((bits & VM_LOCKED) !== 0 && locked_vm(m, mm) + len > rlimit_memlock(m, mm)) return EAGAIN;
   const anonymous = file === NO_MAPPING && (flags & MAP_ANONYMOUS) !== 0;
   if (!anonymous && file === NO_MAPPING) return EINVAL;
+  if (type === MAP_PRIVATE && !anonymous && fileKind(m, file) === FILE_DRIVER) return EINVAL; // As ttm_bo_mmap_obj() does.
   if (anonymous && type !== MAP_PRIVATE) return mapSharedAnonymous(cpu, mm, addr as Vpn, len, bits, events);
   return mmap_region(cpu, mm, addr as Vpn, len, bits, file, anonymous ? addr : offset, events);
 }
