@@ -7,8 +7,8 @@
 import type { MachineSize } from '@faultlab/core/memory/limits';
 import { LINE_WORDS } from '@faultlab/core/memory/shared_words';
 
-/** Words that CPUs use to hand address spaces to each other; one per CPU, then a line for shared counters. */
-export const COUNTER_WORDS: number = LINE_WORDS * 2;
+/** Words that CPUs use to hand address spaces to each other; one per CPU, then lines for shared counters and for the run's userfaultfd. */
+export const COUNTER_WORDS: number = LINE_WORDS * 3;
 
 /** Log-linear buckets: 32 steps in each doubling, up to 2^36 ns (more than a minute). */
 export const BUCKET_STEPS = 32;
@@ -55,6 +55,8 @@ const PER_CPU: number = OP_LOG_WORDS + LATENCY_WORDS;
 export interface ArenaMap {
   readonly mailboxes: number;
   readonly counter: number;
+  /** The userfaultfd context of the run, or 0. */
+  readonly userfault: number;
   readonly published: number;
   opLog(cpu: number): number;
   latency(cpu: number): number;
@@ -79,6 +81,7 @@ export function arenaMap(size: MachineSize): ArenaMap {
   return {
     mailboxes,
     counter,
+    userfault: counter + 2 * LINE_WORDS,
     published,
     opLog: (cpu) => perCpu + cpu * PER_CPU,
     latency: (cpu) => perCpu + cpu * PER_CPU + OP_LOG_WORDS,

@@ -9,6 +9,7 @@ import { atomic_xchg } from '@faultlab/core/memory/atomic';
 import { LINE_WORDS } from '@faultlab/core/memory/shared_words';
 import type { WorkContext } from '../work.ts';
 import { dropSpace } from './calls.ts';
+import { closeUserfault } from './userfault_ops.ts';
 
 export interface DissolveOrder {
   readonly space: number;
@@ -19,6 +20,7 @@ export default function dissolve(context: WorkContext, order: DissolveOrder): vo
   const { cpu, arena } = context;
   const { memory } = cpu;
   context.arrive();
+  closeUserfault(cpu, arena);
   for (let target = 0; target < memory.size.cpus; target++) {
     const left = atomic_xchg(cpu, (memory.userAt + arena.mailboxes + target * LINE_WORDS) as Word, 0); // Pairs with: forkGive().
     if (left !== 0) dropSpace(cpu, left);

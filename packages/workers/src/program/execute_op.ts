@@ -42,7 +42,9 @@ import {
 import { gradeOf, outcomeName } from './outcome.ts';
 import { OUTCOME, type PageShadow } from './page_shadow.ts';
 import { adopt, forkCheck, forkGive, growStack, mapAnywhere, processRound, yieldCpu } from './rounds.ts';
+import { isSpecialOp, specialOp } from './special_ops.ts';
 import { touchPage } from './touch_page.ts';
+import { isUserfaultOp, userfaultOp } from './userfault_ops.ts';
 
 /**
  * Gives a write its stamp, unless it has one: that of a recorded operation is kept. Call it before logging the operation.
@@ -63,11 +65,18 @@ function stampFor(actor: Actor, page: number): number {
 export function executeOp(actor: Actor, operation: Readonly<Op>): number {
   const { kind, a, b } = operation;
   if (isTouch(kind)) return touchPage(actor, kind, a, b);
-  const result = isFileOp(kind) ? fileOp(actor, operation) : dispatch(actor, operation);
+  const result = perform(actor, operation);
   if (gradeOf(kind, result, actor.signals) === 'forbidden') {
     throw new InvariantError(OUTCOME, `${opName(kind)} at page ${a} returned ${outcomeName(kind, result)}, which it never does here`);
   }
   return result;
+}
+
+function perform(actor: Actor, operation: Readonly<Op>): number {
+  const { kind } = operation;
+  if (isFileOp(kind)) return fileOp(actor, operation);
+  if (isUserfaultOp(kind)) return userfaultOp(actor, operation);
+  return isSpecialOp(kind) ? specialOp(actor, operation) : dispatch(actor, operation);
 }
 
 function dispatch(actor: Actor, operation: Readonly<Op>): number {

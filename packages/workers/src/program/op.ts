@@ -36,6 +36,18 @@ export const OP_NAMES = [
   // Ranges through the page tables, as a debugger or a driver takes them.
   'read_range',
   'pin_range',
+  // userfaultfd: what a program asks for, and what its handler does.
+  'uffd_open',
+  'uffd_register',
+  'uffd_unregister',
+  'uffd_wp',
+  'uffd_serve',
+  // Entries that are neither present nor in swap, and a device at work.
+  'move_pages',
+  'to_device',
+  'exclusive',
+  'numa_hints',
+  'fence_work',
   // Rounds: short stories of several calls, which check themselves.
   'map_anywhere',
   'grow_stack',
@@ -78,6 +90,16 @@ const OP_ARGS: Readonly<Record<OpName, readonly string[]>> = {
   writeback: [],
   read_range: ['at', 'pages'],
   pin_range: ['at', 'pages', 'write'],
+  uffd_open: [],
+  uffd_register: ['at', 'pages', 'mode'],
+  uffd_unregister: ['at', 'pages'],
+  uffd_wp: ['at', 'pages', 'protect'],
+  uffd_serve: [],
+  move_pages: ['at', 'pages'],
+  to_device: ['at', 'pages'],
+  exclusive: ['at', 'pages'],
+  numa_hints: ['at', 'pages'],
+  fence_work: ['file'],
   map_anywhere: ['pages'],
   grow_stack: ['at', 'pages'],
   fork_check: ['at', 'pages'],
@@ -120,6 +142,16 @@ export const OP_EVICT: OpKind = kind('evict');
 export const OP_WRITEBACK: OpKind = kind('writeback');
 export const OP_READ_RANGE: OpKind = kind('read_range');
 export const OP_PIN_RANGE: OpKind = kind('pin_range');
+export const OP_UFFD_OPEN: OpKind = kind('uffd_open');
+export const OP_UFFD_REGISTER: OpKind = kind('uffd_register');
+export const OP_UFFD_UNREGISTER: OpKind = kind('uffd_unregister');
+export const OP_UFFD_WP: OpKind = kind('uffd_wp');
+export const OP_UFFD_SERVE: OpKind = kind('uffd_serve');
+export const OP_MOVE_PAGES: OpKind = kind('move_pages');
+export const OP_TO_DEVICE: OpKind = kind('to_device');
+export const OP_EXCLUSIVE: OpKind = kind('exclusive');
+export const OP_NUMA_HINTS: OpKind = kind('numa_hints');
+export const OP_FENCE_WORK: OpKind = kind('fence_work');
 export const OP_MAP_ANYWHERE: OpKind = kind('map_anywhere');
 export const OP_GROW_STACK: OpKind = kind('grow_stack');
 export const OP_FORK_CHECK: OpKind = kind('fork_check');
@@ -152,7 +184,7 @@ export const opKind = (name: OpName): OpKind => kind(name);
 export const isTouch = (opKindNumber: OpKind): boolean => opKindNumber >= OP_READ && opKindNumber <= OP_REMOTE_WRITE;
 /** Works on a file by its number, not on pages of an address space. */
 export const namesFile = (opKindNumber: OpKind): boolean => FILE_KINDS.has(opKindNumber);
-const FILE_KINDS: ReadonlySet<OpKind> = new Set([OP_FREAD, OP_FWRITE, OP_TRUNCATE, OP_PUNCH, OP_FSYNC, OP_EVICT]);
+const FILE_KINDS: ReadonlySet<OpKind> = new Set([OP_FREAD, OP_FWRITE, OP_TRUNCATE, OP_PUNCH, OP_FSYNC, OP_EVICT, OP_FENCE_WORK]);
 export const isWrite = (opKindNumber: OpKind): boolean => isTouch(opKindNumber) && (opKindNumber & 1) === 0;
 
 /** What lies behind the pages of a region, if it is not private anonymous memory. */

@@ -106,6 +106,11 @@ export class PageShadow {
     return this.#shared || ((this.#state[page - this.region.start] as number) & COPIED) === 0 ? this.file : undefined;
   }
 
+  /** Do writes here reach something that other address spaces see? */
+  get reachesFile(): boolean {
+    return this.#shared || this.region.sharedAnonymous === true;
+  }
+
   get #shared(): boolean {
     return this.region.backing?.shared === true;
   }
@@ -234,6 +239,7 @@ export class PageShadow {
 
   /** Contents thrown away, areas kept. */
   discarded(at: number, pages: number): void {
+    if (this.region.sharedAnonymous === true) return; // What is thrown away are the entries; the pages stay.
     this.#each(at, pages, (index) => this.#forget(index));
   }
 

@@ -38,6 +38,8 @@ export interface Region {
   /** Of a shared mapping of a file: as the file says. */
   readonly writes: Ownership;
   readonly backing?: Backing;
+  /** Anonymous memory that forked address spaces share; not with `discards: 'shared'`, unless areas are replaced, too. */
+  readonly sharedAnonymous?: boolean;
   /** What a fresh page holds: zero when not given, what a userfaultfd handler puts there (`fillStamp`), or either. */
   readonly fresh?: 'zero' | 'fill' | 'either';
 }

@@ -26,7 +26,7 @@ import {
   valueRead,
   write,
 } from './calls.ts';
-import { CONTENT, type FileShadow } from './file_shadow.ts';
+import { CONTENT } from './file_shadow.ts';
 import { OP_READ, OP_WRITE } from './op.ts';
 import { ACCESS_KILLED, ACCESS_OK, ACCESS_OOM, outcomeName } from './outcome.ts';
 import { OUTCOME, type PageShadow } from './page_shadow.ts';
@@ -72,7 +72,7 @@ export function forkCheck(actor: Actor, at: number, pages: number): number {
   enterSpace(cpu, child);
   for (const page of known) {
     if (expectRead(actor, page, shadow?.expected(page) ?? 0, 'a forked child does not see what its parent had written')) {
-      if (shadow?.region.backing?.shared === true) overwriteShared(actor, shadow, page);
+      if (shadow?.reachesFile === true) overwriteShared(actor, shadow, page);
       else overwrite(actor, page);
     }
   }
@@ -84,11 +84,11 @@ export function forkCheck(actor: Actor, at: number, pages: number): number {
 
 /** Writes through a shared mapping, in whatever address space: the file has it. */
 function overwriteShared(actor: Actor, shadow: PageShadow, page: number): void {
-  const file = shadow.file as FileShadow;
-  const stamp = file.nextStamp(actor.cpu.id, shadow.filePage(page));
+  const { file } = shadow;
+  const stamp = file === undefined ? actor.stamps.next(page) : file.nextStamp(actor.cpu.id, shadow.filePage(page));
   if (!went(actor, OP_WRITE, page, write(actor.cpu, page, stamp))) return;
   shadow.wrote(page, stamp);
-  publish(actor, file.file, shadow.filePage(page), stamp);
+  if (file !== undefined) publish(actor, file.file, shadow.filePage(page), stamp);
 }
 
 /** Forks and leaves the child to another CPU; drops it when that one has not taken the last. */
@@ -112,7 +112,7 @@ export function adopt(actor: Actor): number {
   if (child === 0) return 0;
   enterSpace(cpu, child);
   for (const { region } of actor.shadows) {
-    if (region.backing !== undefined) continue; // Others write to files, and their writes show here too.
+    if (region.backing !== undefined || region.sharedAnonymous === true) continue; // Others write to files, and their writes show here too.
     for (let page = region.start; page < region.start + region.pages; page += 1 + (region.pages >>> 4)) stableInAdopted(actor, page);
   }
   enterSpace(cpu, home);

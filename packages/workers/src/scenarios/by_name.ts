@@ -7,12 +7,14 @@ import { canary } from './canary.ts';
 import { coldReaders } from './cold_readers.ts';
 import { disjointAnon } from './disjoint_anon.ts';
 import { dontneedRace } from './dontneed_race.ts';
+import { driverFence } from './driver_fence.ts';
 import { forkCow } from './fork_cow.ts';
 import { gupMunmap } from './gup_munmap.ts';
 import { gupRace } from './gup_race.ts';
 import { ioConvoyFile } from './io_convoy_file.ts';
 import { killStorm } from './kill_storm.ts';
 import { manySmallAreas } from './many_small_areas.ts';
+import { migrateRace } from './migrate_race.ts';
 import { mprotectStorm } from './mprotect_storm.ts';
 import { munmapStorm } from './munmap_storm.ts';
 import { processChurn } from './process_churn.ts';
@@ -21,6 +23,7 @@ import { samePageStorm } from './same_page_storm.ts';
 import { splitMergeStorm } from './split_merge_storm.ts';
 import { stackGrowth } from './stack_growth.ts';
 import { swarm } from './swarm.ts';
+import { uffdHandoff } from './uffd_handoff.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   disjointAnon,
@@ -39,6 +42,9 @@ export const SCENARIOS: readonly Scenario[] = [
   readahead,
   ioConvoyFile,
   gupMunmap,
+  uffdHandoff,
+  driverFence,
+  migrateRace,
   swarm,
   canary,
 ];
