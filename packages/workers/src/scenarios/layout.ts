@@ -18,8 +18,10 @@ const APART = 0x1000;
 export const rangeStart = (index: number): number => BASE + index * APART;
 
 /** Kind of sharing of a mapping of the region, for mmap at a given place. */
-export const mapFlags = ({ backing }: Region): number =>
-  backing === undefined ? PRIVATE_FIXED : MAP_FIXED | (backing.shared ? MAP_SHARED : MAP_PRIVATE);
+export const mapFlags = ({ backing, sharedAnonymous = false }: Region): number => {
+  if (backing !== undefined) return MAP_FIXED | (backing.shared ? MAP_SHARED : MAP_PRIVATE);
+  return sharedAnonymous ? MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED : PRIVATE_FIXED;
+};
 
 /** A mapping of the whole region. */
 export const mapRegion = (region: Region, prot: number = READ_WRITE, extraFlags = 0): Op =>
