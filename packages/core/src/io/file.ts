@@ -26,6 +26,7 @@ import {
   waitForFilePins,
 } from '../mm/address_space.ts';
 import { fput } from '../mm/fput.ts';
+import { shmem_truncate_range } from '../mm/shmem.ts';
 import { truncate_inode_pages_range } from '../mm/truncate.ts';
 import { FILE_END } from '../mm/unmap_mapping.ts';
 import { xa_destroy } from '../mm/xarray.ts';
@@ -45,7 +46,8 @@ export function closeFile(cpu: Cpu, file: MappingId): void {
   assert(!mapping_mapped(m, file), 'closeFile: the file is still mapped');
   do waitForFilePins(cpu, file);
   while (!freezeFile(cpu, file));
-  truncate_inode_pages_range(cpu, file, 0, FILE_END);
+  if (shmem_mapping(m, file)) shmem_truncate_range(cpu, file, 0, FILE_END);
+  else truncate_inode_pages_range(cpu, file, 0, FILE_END);
   if (fileKind(m, file) === FILE_DISK) discardExtent(cpu, fileDevice(m, file) as DeviceId, file);
   xa_destroy(cpu, pagesRoot(m, file));
   freeFile(cpu, file);

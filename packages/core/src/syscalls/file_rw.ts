@@ -4,17 +4,18 @@
  * @fidelity reduced: whole pages; the buffer is a word of the CPU, so no access to user memory is involved
  * Next: io/filemap_read.ts
  */
-import type { MappingId, Pfn } from '../base/brand.ts';
+import type { MappingId } from '../base/brand.ts';
 import { NO_MAPPING } from '../base/brand.ts';
 import { EEXIST, EINVAL, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { zeroBlocks } from '../io/device_contents.ts';
 import type { DeviceId } from '../io/device_record.ts';
-import { filemapReadPage } from '../io/filemap_read.ts';
-import { FILE_DISK, fileDevice, fileKind, i_size, i_size_write, inode_lock, inode_unlock } from '../mm/address_space.ts';
+import { filemapReadPage, type PageRead } from '../io/filemap_read.ts';
+import { shmem_get_folio } from '../io/shmem_get_folio.ts';
+import { FILE_DISK, fileDevice, fileKind, i_size, i_size_write, inode_lock, inode_unlock, shmem_mapping } from '../mm/address_space.ts';
 import { balance_dirty_pages_ratelimited } from '../mm/balance_dirty_pages.ts';
 import { filemap_add_folio, filemap_get_folio, folioIsOf } from '../mm/filemap.ts';
-import { folioTest, NO_FOLIO, PG_uptodate, readStamp, writeStamp } from '../mm/folio.ts';
+import { folioTest, NO_FOLIO, PG_uptodate, readStamp, writeStamp, ZERO_PFN } from '../mm/folio.ts';
 import { folio_mark_dirty } from '../mm/folio_dirty.ts';
 import { __folio_set_locked, folio_lock, folio_mark_uptodate, folio_unlock } from '../mm/folio_lock.ts';
 import { alloc_page, folio_put } from '../mm/page_alloc.ts';
@@ -33,14 +34,22 @@ export function sys_read(cpu: Cpu, file: MappingId, index: number): number {
 
 function generic_file_read(cpu: Cpu, file: MappingId, index: number): number {
   if (index >= i_size(cpu.memory, file)) return 0;
-  const { error, pfn } = filemapReadPage(cpu, file, index);
+  const { error, pfn } = readPage(cpu, file, index);
   if (error !== 0) return error;
   // The size once more: what was read before the file got shorter does not count.
   const within = index < i_size(cpu.memory, file);
-  if (within) cpu.value = readStamp(cpu, pfn);
-  folio_put(cpu, pfn);
+  if (within) cpu.value = readStamp(cpu, pfn === NO_FOLIO ? ZERO_PFN : pfn);
+  if (pfn !== NO_FOLIO) folio_put(cpu, pfn);
   count_vm_event(cpu, FILE_READS);
   return within ? 1 : 0;
+}
+
+/** A page of the file, with a reference; NO_FOLIO for a hole of shmem, which stays one. @kernel shmem_file_read_iter() for shmem */
+function readPage(cpu: Cpu, file: MappingId, index: number): PageRead {
+  if (!shmem_mapping(cpu.memory, file)) return filemapReadPage(cpu, file, index);
+  const { error, pfn } = shmem_get_folio(cpu, file, index, 'read');
+  if (pfn !== NO_FOLIO) folio_unlock(cpu, pfn);
+  return { error: error === EINVAL ? 0 : error, pfn }; // The file got shorter: the caller looks at the size.
 }
 
 /**
@@ -69,8 +78,8 @@ function generic_perform_write(cpu: Cpu, file: MappingId, index: number, stamp: 
   // Zero on the device first: once the file is longer, anybody may read what lies between.
   const error = index > size ? zeroFileBlocks(cpu, file, size, index - size) : 0;
   if (error !== 0) return error;
-  const pfn = grabPage(cpu, file, index);
-  if (pfn === NO_FOLIO) return ENOMEM;
+  const { error: failed, pfn } = grabPage(cpu, file, index);
+  if (failed !== 0) return failed;
   writeStamp(cpu, pfn, stamp);
   if (!folioTest(cpu, pfn, PG_uptodate)) folio_mark_uptodate(cpu, pfn);
   folio_mark_dirty(cpu, pfn);
@@ -81,25 +90,26 @@ function generic_perform_write(cpu: Cpu, file: MappingId, index: number, stamp: 
   return 1;
 }
 
-/** The page's folio, locked, with a reference; it need not be up to date, for all of it is written. NO_FOLIO when memory is out. @kernel __filemap_get_folio() with FGP_WRITEBEGIN */
-function grabPage(cpu: Cpu, file: MappingId, index: number): Pfn {
+/** The page's folio, locked, with a reference; it need not be up to date, for all of it is written. @kernel __filemap_get_folio() with FGP_WRITEBEGIN, shmem_write_begin() */
+function grabPage(cpu: Cpu, file: MappingId, index: number): PageRead {
+  if (shmem_mapping(cpu.memory, file)) return shmem_get_folio(cpu, file, index, 'write');
   for (;;) {
     const found = filemap_get_folio(cpu, file, index);
     if (found !== NO_FOLIO) {
       folio_lock(cpu, found);
-      if (folioIsOf(cpu, found, file, index)) return found; // R14
+      if (folioIsOf(cpu, found, file, index)) return { error: 0, pfn: found }; // R14
       folio_unlock(cpu, found);
       folio_put(cpu, found);
       continue;
     }
     const fresh = alloc_page(cpu);
-    if (fresh === NO_FOLIO) return NO_FOLIO;
+    if (fresh === NO_FOLIO) return { error: ENOMEM, pfn: NO_FOLIO };
     __folio_set_locked(cpu, fresh);
     const error = filemap_add_folio(cpu, file, index, fresh);
-    if (error === 0) return fresh;
+    if (error === 0) return { error, pfn: fresh };
     folio_unlock(cpu, fresh);
     folio_put(cpu, fresh);
-    if (error !== EEXIST) return NO_FOLIO;
+    if (error !== EEXIST) return { error, pfn: NO_FOLIO };
   }
 }
 

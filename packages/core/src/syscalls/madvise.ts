@@ -2,7 +2,7 @@
  * madvise: hints that change flags (under mmap_lock for writing), throw pages away (under the VMA lock of one area, else mmap_lock for
  * reading), or fault pages in.
  * @kernel mm/madvise.c madvise_lock(), madvise_walk_vmas(), madvise_dontneed_free()
- * @fidelity reduced: FREE discards at once, as memory pressure might; COLD, PAGEOUT, WILLNEED and REMOVE are refused until there is reclaim
+ * @fidelity reduced: FREE discards at once, as memory pressure might; COLD, PAGEOUT and WILLNEED are refused until there is reclaim
  * Next: mm/zap.ts
  */
 import type { MmId, VmaId, Vpn } from '../base/brand.ts';
@@ -27,6 +27,7 @@ import {
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
   MADV_RANDOM,
+  MADV_REMOVE,
   MADV_SEQUENTIAL,
   MADV_WIPEONFORK,
   TASK_SIZE_VPN,
@@ -52,6 +53,7 @@ import { vma_modify_flags } from '../mm/vma_merge.ts';
 import { zap_page_range_single } from '../mm/zap.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED, VMA_LOCK_ABORT_MADVISE } from '../trace/counters.ts';
 import { madvise_guard_install, madvise_guard_remove } from './madvise_guard.ts';
+import { madvise_remove } from './madvise_remove.ts';
 import { madvise_populate } from './populate.ts';
 import { userfaultfd_remove } from './userfaultfd_event.ts';
 
@@ -74,7 +76,8 @@ const FLAG_ADVICE: ReadonlyMap<number, FlagChange> = new Map([
   [MADV_NOHUGEPAGE, { set: VM_NOHUGEPAGE, clear: VM_HUGEPAGE }],
 ]);
 
-const guards = (advice: number): boolean => advice === MADV_GUARD_INSTALL || advice === MADV_GUARD_REMOVE;
+const readLocked = (advice: number): boolean =>
+  advice === MADV_GUARD_INSTALL || advice === MADV_GUARD_REMOVE || advice === MADV_REMOVE;
 const discards = (advice: number): boolean => advice === MADV_DONTNEED || advice === MADV_FREE;
 
 /** @locks none in, none out. May sleep. Pages. @returns 0 or an errno; ENOMEM also when part of the range is not mapped, the rest is done */
@@ -87,14 +90,14 @@ export function sys_madvise(cpu: Cpu, start: number, len: number, advice: number
 
 function do_madvise(cpu: Cpu, mm: MmId, start: number, len: number, advice: number): number {
   const populates = advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE;
-  if (!populates && !discards(advice) && !guards(advice) && !FLAG_ADVICE.has(advice)) return EINVAL;
+  if (!populates && !discards(advice) && !readLocked(advice) && !FLAG_ADVICE.has(advice)) return EINVAL;
   if (start < 0 || len < 0 || start + len > TASK_SIZE_VPN) return EINVAL;
   if (len === 0) return 0;
   const from = start as Vpn;
   const until = (start + len) as Vpn;
   if (populates) return madvise_populate(cpu, mm, from, until, advice === MADV_POPULATE_WRITE);
   if (discards(advice)) return discard(cpu, mm, from, until, advice);
-  if (guards(advice)) return changeGuards(cpu, mm, from, until, advice);
+  if (readLocked(advice)) return underReadLock(cpu, mm, from, until, advice);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return EINTR;
   const result = walkVmas(cpu, mm, from, until, (vma, first, last) =>
     changeFlags(cpu, mm, vma, first, last, FLAG_ADVICE.get(advice) as FlagChange),
@@ -104,10 +107,12 @@ function do_madvise(cpu: Cpu, mm: MmId, start: number, len: number, advice: numb
 }
 
 /** Under mmap_lock for reading. @kernel MADVISE_MMAP_READ_LOCK */
-function changeGuards(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, advice: number): number {
+function underReadLock(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, advice: number): number {
   if (mmap_read_lock_killable(cpu, mm) !== 0) return EINTR;
-  const change = advice === MADV_GUARD_INSTALL ? madvise_guard_install : madvise_guard_remove;
-  const result = walkVmas(cpu, mm, start, end, (vma, first, last) => change(cpu, vma, first, last));
+  const result = walkVmas(cpu, mm, start, end, (vma, first, last) => {
+    if (advice === MADV_REMOVE) return madvise_remove(cpu, mm, vma, first, last);
+    return advice === MADV_GUARD_INSTALL ? madvise_guard_install(cpu, vma, first, last) : madvise_guard_remove(cpu, vma, first, last);
+  });
   mmap_read_unlock(cpu, mm);
   return result;
 }
@@ -162,7 +167,7 @@ function madvise_dontneed_free(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn, advic
   return 0;
 }
 
-/** @locks in: mmap_lock as the visitor needs it. @returns the first error of a visit, else ENOMEM if there was a hole, else 0 */
+/** @locks in: mmap_lock as the visitor needs it, who may drop it for a time. @returns the first error of a visit, else ENOMEM if there was a hole, else 0 */
 function walkVmas(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, visit: (vma: VmaId, first: Vpn, last: Vpn) => number): number {
   const m = cpu.memory;
   const tree = mmTree(m, mm);
