@@ -76,8 +76,7 @@ const FLAG_ADVICE: ReadonlyMap<number, FlagChange> = new Map([
   [MADV_NOHUGEPAGE, { set: VM_NOHUGEPAGE, clear: VM_HUGEPAGE }],
 ]);
 
-const readLocked = (advice: number): boolean =>
-  advice === MADV_GUARD_INSTALL || advice === MADV_GUARD_REMOVE || advice === MADV_REMOVE;
+const readLocked = (advice: number): boolean => advice === MADV_GUARD_INSTALL || advice === MADV_GUARD_REMOVE || advice === MADV_REMOVE;
 const discards = (advice: number): boolean => advice === MADV_DONTNEED || advice === MADV_FREE;
 
 /** @locks none in, none out. May sleep. Pages. @returns 0 or an errno; ENOMEM also when part of the range is not mapped, the rest is done */
