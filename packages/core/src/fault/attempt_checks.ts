@@ -4,7 +4,7 @@
  * Next: fault/handle_mm_fault.ts
  */
 import { invariant } from '../base/assert.ts';
-import type { MmId, VmaId } from '../base/brand.ts';
+import type { VmaId } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { heldMode, MODE_NONE } from '../locking/held_locks.ts';
 import { atomic_read, READ_ONCE } from '../memory/atomic.ts';
@@ -14,15 +14,7 @@ import { vm_end, vm_mm, vm_start, vmLockSeqWord, vmRefcntWord } from '../mm/vm_a
 import { VMA_CACHE } from '../slab/caches.ts';
 import { slotGeneration } from '../slab/kmem_cache.ts';
 import { assert_fault_locked } from './fault_lock.ts';
-import { FAULT_FLAG_USER, FAULT_FLAG_VMA_LOCK, liveVma, type VmFault } from './vm_fault.ts';
-
-/** The area as the attempt found it. */
-export interface AttemptSeen {
-  readonly vma: VmaId;
-  readonly mm: MmId;
-  readonly generation: number;
-  readonly stamp: number;
-}
+import { type AttemptSeen, FAULT_FLAG_USER, FAULT_FLAG_VMA_LOCK, liveVma, type VmFault } from './vm_fault.ts';
 
 /** @locks in: the fault lock */
 export function beginAttempt(cpu: Cpu, vmf: VmFault): AttemptSeen {

@@ -8,13 +8,15 @@ import type { Cpu } from '../cpu.ts';
 import { NO_FOLIO, readStamp, writeStamp } from '../mm/folio.ts';
 import { folio_unlock } from '../mm/folio_lock.ts';
 import { alloc_page, folio_put } from '../mm/page_alloc.ts';
-import { __do_fault, noPage } from './__do_fault.ts';
+import { __do_fault, noPage, vmf_can_call_fault } from './__do_fault.ts';
 import { vmf_anon_prepare } from './fault_lock.ts';
 import { finish_fault } from './finish_fault.ts';
 import { VM_FAULT_OOM, type VmFault, type VmFaultBits } from './vm_fault.ts';
 
 /** @locks in: the fault lock. out: as handle_mm_fault(). Row 23 */
 export function do_cow_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
+  const refused = vmf_can_call_fault(cpu, vmf);
+  if (refused !== 0) return refused;
   const prepared = vmf_anon_prepare(cpu, vmf); // R11
   if (prepared !== 0) return prepared;
   vmf.cow_page = alloc_page(cpu);

@@ -1,18 +1,25 @@
 /**
- * A read of a page of a file.
+ * A read of a page of a file: what is resident is mapped, with its neighbours; otherwise the file is asked.
  * @kernel mm/memory.c do_read_fault()
- * @fidelity reduced: no fault-around yet; the page is always resident
- * Next: fault/__do_fault.ts
+ * @fidelity faithful
+ * Next: fault/filemap_map_pages.ts, fault/__do_fault.ts
  */
 import type { Cpu } from '../cpu.ts';
 import { folio_unlock } from '../mm/folio_lock.ts';
 import { folio_put } from '../mm/page_alloc.ts';
-import { __do_fault, noPage } from './__do_fault.ts';
+import { __do_fault, noPage, vmf_can_call_fault } from './__do_fault.ts';
+import { do_fault_around, should_fault_around } from './filemap_map_pages.ts';
 import { finish_fault } from './finish_fault.ts';
 import type { VmFault, VmFaultBits } from './vm_fault.ts';
 
-/** @locks in: the fault lock. out: as handle_mm_fault() */
+/** @locks in: the fault lock. out: as handle_mm_fault(). Rows 9 to 22 */
 export function do_read_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
+  if (should_fault_around(cpu, vmf)) {
+    const around = do_fault_around(cpu, vmf);
+    if (around !== 0) return around;
+  }
+  const refused = vmf_can_call_fault(cpu, vmf);
+  if (refused !== 0) return refused;
   const found = __do_fault(cpu, vmf);
   if (noPage(found)) return found;
   // The reference of the handler becomes the entry's, unless nothing was mapped.

@@ -9,7 +9,7 @@ import { mapping_can_writeback } from '../mm/address_space.ts';
 import { folio_unlock } from '../mm/folio_lock.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { vm_file } from '../mm/vm_area_struct.ts';
-import { __do_fault, noPage } from './__do_fault.ts';
+import { __do_fault, noPage, vmf_can_call_fault } from './__do_fault.ts';
 import { do_page_mkwrite, mkwriteFailed } from './do_page_mkwrite.ts';
 import { fault_dirty_shared_page } from './fault_dirty_shared_page.ts';
 import { finish_fault } from './finish_fault.ts';
@@ -17,6 +17,8 @@ import { liveVma, type VmFault, type VmFaultBits } from './vm_fault.ts';
 
 /** @locks in: the fault lock. out: as handle_mm_fault(). Rows 24 to 26 */
 export function do_shared_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
+  const refused = vmf_can_call_fault(cpu, vmf);
+  if (refused !== 0) return refused;
   const found = __do_fault(cpu, vmf);
   if (noPage(found)) return found;
   const { page } = vmf;

@@ -5,14 +5,14 @@
  * Next: fault/do_fault.ts
  */
 import { invariant } from '../base/assert.ts';
-import type { Pfn, Word } from '../base/brand.ts';
+import type { Pfn, Vpn, Word } from '../base/brand.ts';
 import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { folioTest, PG_uptodate } from '../mm/folio.ts';
 import { isUnstable } from '../mm/mm_struct.ts';
 import { pte_alloc, ptep_get, set_pte_at } from '../mm/page_table.ts';
-import { mk_pte, PTE_DIRTY, PTE_RW, PTE_YOUNG, pte_none } from '../mm/pte.ts';
-import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
+import { mk_pte, PTE_DIRTY, PTE_RW, PTE_YOUNG } from '../mm/pte.ts';
+import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { folio_add_new_anon_rmap, folio_add_rmap_pte } from '../mm/rmap.ts';
 import { flushLocalPage } from '../mm/tlb.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
@@ -38,8 +38,11 @@ export function ensureTable(cpu: Cpu, vmf: VmFault): boolean {
   return vmf.table !== NO_TABLE;
 }
 
-/** Bits of a new entry: writable if this fault writes and the area allows it, or if the area's entries always are. */
-export function newEntryBits(cpu: Cpu, vmf: VmFault): number {
+/**
+ * Bits of a new entry: writable if this fault writes and the area allows it, or if the area's entries always are. x86 maps every page young, also
+ * those that fault-around brings along.
+ */
+function newEntryBits(cpu: Cpu, vmf: VmFault): number {
   const vma = liveVma(vmf);
   const write = (vmf.flags & FAULT_FLAG_WRITE) !== 0;
   const writable = write && (vm_flags(cpu.memory, vma) & VM_WRITE) !== 0;
@@ -47,8 +50,9 @@ export function newEntryBits(cpu: Cpu, vmf: VmFault): number {
 }
 
 /**
- * Maps the private copy (cow_page) or the file's folio (page). Both keep the caller's reference; the entry gets its own.
- * @locks in: the fault lock. Takes the page-table lock; does not sleep. @returns 0, NOPAGE when somebody else was faster, OOM or SIGBUS
+ * Maps the private copy (cow_page) or the file's folio (page), whose reference becomes the entry's.
+ * @locks in: the fault lock; the folio lock of the file's folio. Takes the page-table lock; does not sleep.
+ * @returns 0, NOPAGE when somebody else was faster, OOM or SIGBUS: then the reference stays the caller's
  */
 export function finish_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const m = cpu.memory;
@@ -58,19 +62,23 @@ export function finish_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   if (!shared && isUnstable(cpu, vm_mm(m, vma))) return VM_FAULT_SIGBUS; // R18
   if (!ensureTable(cpu, vmf)) return VM_FAULT_OOM;
   const entry = pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
-  if (!pte_none(ptep_get(cpu, entry))) {
+  if (!pte_same(cpu, entry, vmf.orig_pte)) {
     raceLost(cpu, vmf, entry);
     return VM_FAULT_NOPAGE; // R13
   }
-  installPte(cpu, vmf, entry, copied ? vmf.cow_page : vmf.page, copied);
+  set_pte_range(cpu, vmf, entry, vmf.vpn, copied ? vmf.cow_page : vmf.page, copied);
   pte_unmap_unlock(cpu, vmf.table);
   return 0;
 }
 
-/** Counts the entry, then writes it. The caller's reference becomes the entry's. @locks in: the page-table lock; the entry is empty */
-export function installPte(cpu: Cpu, vmf: VmFault, entry: Word, pfn: Pfn, anonymous: boolean): void {
+/**
+ * Counts an entry of this fault's area, then writes it. The caller's reference becomes the entry's.
+ * @param vpn the page that faulted, or one around it
+ * @locks in: the page-table lock; the entry maps nothing
+ */
+export function set_pte_range(cpu: Cpu, vmf: VmFault, entry: Word, vpn: Vpn, pfn: Pfn, anonymous: boolean): void {
   const vma = liveVma(vmf);
-  if (anonymous) folio_add_new_anon_rmap(cpu, pfn, vma, vmf.vpn);
+  if (anonymous) folio_add_new_anon_rmap(cpu, pfn, vma, vpn);
   else {
     invariant(folioTest(cpu, pfn, PG_uptodate), 'I18', 'a page is mapped that is not up to date');
     folio_add_rmap_pte(cpu, pfn, vma);
@@ -78,5 +86,5 @@ export function installPte(cpu: Cpu, vmf: VmFault, entry: Word, pfn: Pfn, anonym
   }
   const pte = mk_pte(pfn, newEntryBits(cpu, vmf));
   set_pte_at(cpu, entry, pte);
-  trace(cpu, TRACE_SET_PTE, vmf.vpn, pte);
+  trace(cpu, TRACE_SET_PTE, vpn, pte);
 }

@@ -44,11 +44,11 @@ export function handle_mm_fault(cpu: Cpu, vma: VmaId, vpn: Vpn, flags: number): 
   if (cpu.verify) restoreAreas(cpu);
   if (cpu.policy.accounting === 'every-attempt') count_vm_event(cpu, PGFAULT);
   const vmf = new VmFault(vma, vpn, flags, linear_page_index(cpu.memory, vma, vpn));
-  const seen = cpu.verify ? beginAttempt(cpu, vmf) : null;
+  if (cpu.verify) vmf.seen = beginAttempt(cpu, vmf);
   const result = sanitize_fault_flags(cpu, vma, flags) ? handle_pte_fault(cpu, vmf) : VM_FAULT_SIGSEGV;
   checkFaultResult(flags, result);
   checkLockOnReturn(vmf, result);
-  if (seen !== null) vmf.vma === NO_VMA ? endDropped(cpu, vmf, seen) : endAttempt(cpu, vmf, seen);
+  if (vmf.seen !== null) vmf.vma === NO_VMA ? endDropped(cpu, vmf, vmf.seen) : endAttempt(cpu, vmf, vmf.seen);
   mm_account_fault(cpu, flags, result);
   trace(cpu, TRACE_HANDLE_MM_FAULT, vpn, flags, result);
   return result;

@@ -5,7 +5,7 @@
  * Next: fault/do_user_addr_fault.ts
  */
 import { invariant } from '../base/assert.ts';
-import type { MappingId, Pfn, Pte, TableId, VmaId, Vpn } from '../base/brand.ts';
+import type { MappingId, MmId, Pfn, Pte, TableId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_MAPPING, NO_TABLE, NO_VMA } from '../base/brand.ts';
 import { NO_FOLIO } from '../mm/folio.ts';
 import { PTE_NONE } from '../mm/pte.ts';
@@ -56,6 +56,14 @@ export type VmFaultBits = number;
 export const fault_flag_allow_retry_first = (flags: number): boolean =>
   (flags & (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED)) === FAULT_FLAG_ALLOW_RETRY;
 
+/** The area as an attempt found it: see fault/attempt_checks.ts. */
+export interface AttemptSeen {
+  readonly vma: VmaId;
+  readonly mm: MmId;
+  readonly generation: number;
+  readonly stamp: number;
+}
+
 /** One attempt at one fault. Not shared: it lives on the CPU that faults. */
 export class VmFault {
   /** The area; NO_VMA once its lock was dropped, so that any later use shows. */
@@ -75,6 +83,8 @@ export class VmFault {
   cow_page: Pfn = NO_FOLIO;
   /** The file that the attempt keeps a reference to since it dropped its lock for I/O, or NO_MAPPING. @kernel fpin */
   fpin: MappingId = NO_MAPPING;
+  /** With cpu.verify: what must still be true at the end. */
+  seen: AttemptSeen | null = null;
 
   constructor(vma: VmaId, vpn: Vpn, flags: number, pgoff: number) {
     this.vma = vma;

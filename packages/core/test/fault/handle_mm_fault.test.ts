@@ -19,6 +19,7 @@ import {
   FAULT_FLAG_WRITE,
   VM_FAULT_COMPLETED,
   VM_FAULT_FALLBACK,
+  VM_FAULT_LOCKED,
   VM_FAULT_MAJOR,
   VM_FAULT_OOM,
   VM_FAULT_RETRY,
@@ -103,8 +104,8 @@ const ROWS: readonly Row[] = [
     after: (one) => mmap_write_unlock(one.other(), one.mm),
     expected: { result: VM_FAULT_RETRY, lock: 'none' },
   },
-  { name: 'row 11: a read of a page of a file', of: 'shared file', flags: READ, expected: held(0) },
-  { name: 'row 11: a private read of a page of a file', of: 'private file', flags: READ, expected: held(0) },
+  { name: 'row 11: a read of a page of a file', of: 'shared file', flags: READ, expected: held(VM_FAULT_LOCKED) },
+  { name: 'row 11: a private read of a page of a file', of: 'private file', flags: READ, expected: held(VM_FAULT_LOCKED) },
   {
     name: 'row 11: a shared write of a page that is dirty already',
     of: 'shared file',
@@ -114,9 +115,9 @@ const ROWS: readonly Row[] = [
       assert.is(sys_madvise(cpu, X, 1, mman.MADV_DONTNEED), 0);
       return undefined;
     },
-    expected: held(0),
+    expected: held(VM_FAULT_LOCKED),
   },
-  { name: 'row 23: a private copy of a page of a file', of: 'private file', flags: WRITE, expected: held(0) },
+  { name: 'row 23: a private copy of a page of a file', of: 'private file', flags: WRITE, expected: held(VM_FAULT_LOCKED) },
   { name: 'row 21: a read beyond the end of the file', of: 'private file', page: FILE_PAGES, flags: READ, expected: held(VM_FAULT_SIGBUS) },
   { name: 'row 21: a private write beyond the end', of: 'private file', page: FILE_PAGES, flags: WRITE, expected: held(VM_FAULT_SIGBUS) },
   { name: 'row 21: a shared write beyond the end', of: 'shared file', page: FILE_PAGES, flags: WRITE, expected: held(VM_FAULT_SIGBUS) },

@@ -12,7 +12,7 @@ import { sys_mmap } from '@faultlab/core/syscalls/mmap';
 import { sys_munmap } from '@faultlab/core/syscalls/munmap';
 import { type CounterName, readCounters } from '@faultlab/core/trace/counters';
 import { userRead, userWrite } from '@faultlab/core/user/access';
-import { kernelWrite } from '@faultlab/core/user/kernel_access';
+import { kernelWrite, processVmRead } from '@faultlab/core/user/kernel_access';
 import { assert, suite } from '@faultlab/test-support';
 import { BASE, type OneCpu, RWSEM_6_18, withCpu } from '../fixtures/with_cpu.ts';
 
@@ -20,8 +20,9 @@ const test = suite('policy/policies');
 
 const X = BASE;
 const F = BASE + 100;
+const G = BASE + 120;
 
-/** The events of one operation on 8 untouched private pages at X and 4 pages of a file at F. */
+/** The events of one operation on 8 untouched private pages at X and 4 pages of a file at F, which are mapped at G too. */
 function counted(
   policy: FaultPolicy,
   events: readonly CounterName[],
@@ -33,6 +34,7 @@ function counted(
     const file: MappingId = createFile(cpu, 4);
     sys_mmap(cpu, X, 8, 3, mman.MAP_FIXED | mman.MAP_PRIVATE | mman.MAP_ANONYMOUS, NO_MAPPING, 0);
     sys_mmap(cpu, F, 4, 3, mman.MAP_FIXED | mman.MAP_SHARED, file, 0);
+    sys_mmap(cpu, G, 4, 3, mman.MAP_FIXED | mman.MAP_SHARED, file, 0);
     setup?.(one);
     const before = readCounters(cpu.memory);
     operation(one);
@@ -47,6 +49,7 @@ function counted(
 const LOCKS = ['vma_lock_success', 'vma_lock_abort', 'vma_lock_retry', 'mmap_attempts'] as const;
 const UNDER_VMA_LOCK = [1, 0, 0, 0];
 const FELL_BACK = [0, 1, 0, 1];
+const STARTED_OVER = [0, 0, 1, 1];
 const UNDER_MMAP_LOCK = [0, 0, 0, 1];
 const write = ({ cpu }: OneCpu): void => void userWrite(cpu, X as Vpn, 1);
 
@@ -64,9 +67,18 @@ const TABLE: readonly (readonly [string, ((one: OneCpu) => void) | null, (one: O
     ({ vmaLock }) => (vmaLock === 'none' ? UNDER_MMAP_LOCK : UNDER_VMA_LOCK),
   ],
   [
-    'a read of a file',
+    'a read of a file, of a page that nobody has read yet',
     null,
     ({ cpu }) => void userRead(cpu, F as Vpn),
+    ({ vmaLock, vmaLockFile }) => {
+      if (vmaLock === 'none') return UNDER_MMAP_LOCK;
+      return vmaLockFile === 'yes' ? UNDER_VMA_LOCK : vmaLockFile === 'no' ? FELL_BACK : STARTED_OVER;
+    },
+  ],
+  [
+    'a read of a file, of a page that is resident',
+    ({ cpu, mm }) => void processVmRead(cpu, mm, (F + 2) as Vpn),
+    ({ cpu }) => void userRead(cpu, (G + 2) as Vpn),
     ({ vmaLock, vmaLockFile }) => (vmaLock === 'none' ? UNDER_MMAP_LOCK : vmaLockFile === 'no' ? FELL_BACK : UNDER_VMA_LOCK),
   ],
   ['a fault of the kernel', write, ({ cpu }) => void kernelWrite(cpu, (X + 1) as Vpn, 1), () => UNDER_MMAP_LOCK],

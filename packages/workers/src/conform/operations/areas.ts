@@ -109,9 +109,7 @@ const map: OperationSpec<MapOperation> = {
   run(machine, { start, pages, prot, shared, file, offset, options }): Ended {
     const { cpu } = machine;
     const flags = (shared ? mman.MAP_SHARED : mman.MAP_PRIVATE) | mman.MAP_FIXED | options;
-    if (file !== undefined) return notModelled('map of a file');
     if (file !== undefined) return sys_mmap(cpu, ARENA_BASE + start, pages, prot, flags, machine.file(file), offset);
-    if (shared) return notModelled('map shared anon');
     return sys_mmap(cpu, ARENA_BASE + start, pages, prot, flags | mman.MAP_ANONYMOUS, NO_MAPPING, 0);
   },
 };
