@@ -5,7 +5,10 @@
 import { type Benchmark, latencyBenchmark } from './benchmark.ts';
 import { machineBoot } from './macro/boot.ts';
 import { deviceWait } from './macro/device_wait.ts';
+import { faultAtomics } from './macro/fault_atomics.ts';
 import { faultCost } from './macro/fault_cost.ts';
+import { faultWait } from './macro/fault_wait.ts';
+import { fileFaultCost } from './macro/file_fault_cost.ts';
 import { addAtomicLatency } from './micro/atomic/latency.ts';
 import { atomicWorks } from './micro/atomic/throughput.ts';
 import { addCompletionLatency } from './micro/completion/latency.ts';
@@ -71,6 +74,9 @@ export const BENCHMARKS: readonly Benchmark[] = [
   folioBroadcast,
   latencyBenchmark('maple_tree/latency', 'what do a lookup and a store cost, by the number of areas?', addMapleTreeLatency),
   faultCost,
+  fileFaultCost,
+  faultAtomics,
+  faultWait,
   deviceWait,
   machineBoot,
 ];
