@@ -15,11 +15,11 @@ import type { Cpu } from '../cpu.ts';
 import { NO_FOLIO, ZERO_PFN } from '../mm/folio.ts';
 import { isUnstable } from '../mm/mm_struct.ts';
 import { allocZeroedPage, folio_put } from '../mm/page_alloc.ts';
-import { ptep_get, set_pte_at } from '../mm/page_table.ts';
-import { mk_pte, PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_SPECIAL, PTE_YOUNG, pte_none } from '../mm/pte.ts';
-import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
+import { set_pte_at } from '../mm/page_table.ts';
+import { mk_pte, PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_SPECIAL, PTE_YOUNG } from '../mm/pte.ts';
+import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { folio_add_new_anon_rmap } from '../mm/rmap.ts';
-import { userfaultfd_missing } from '../mm/userfaultfd_k.ts';
+import { protectedLike, userfaultfd_missing } from '../mm/userfaultfd_k.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_SHARED, VM_UFFD_MISSING, VM_WRITE } from '../mm/vm_flags.ts';
 import { ANON_NEW_PAGE, ANON_ZERO_PAGE, count_vm_event } from '../trace/counters.ts';
@@ -43,9 +43,9 @@ export function do_anonymous_page(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const pfn = allocZeroedPage(cpu);
   if (pfn === NO_FOLIO) return VM_FAULT_OOM;
   const writable = (vm_flags(m, vma) & VM_WRITE) !== 0;
-  const pte = mk_pte(pfn, PTE_PRESENT | PTE_YOUNG | (writable ? PTE_RW | PTE_DIRTY : 0));
+  const pte = protectedLike(vmf.orig_pte, mk_pte(pfn, PTE_PRESENT | PTE_YOUNG | (writable ? PTE_RW | PTE_DIRTY : 0)));
   const entry = pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
-  if (!pte_none(ptep_get(cpu, entry))) {
+  if (!pte_same(cpu, entry, vmf.orig_pte)) {
     raceLost(cpu, vmf, entry); // R13
     folio_put(cpu, pfn);
     return 0;
@@ -69,9 +69,9 @@ export function do_anonymous_page(cpu: Cpu, vmf: VmFault): VmFaultBits {
 }
 
 function mapZeroPage(cpu: Cpu, vmf: VmFault): VmFaultBits {
-  const pte = mk_pte(ZERO_PFN, PTE_PRESENT | PTE_YOUNG | PTE_SPECIAL);
+  const pte = protectedLike(vmf.orig_pte, mk_pte(ZERO_PFN, PTE_PRESENT | PTE_YOUNG | PTE_SPECIAL));
   const entry = pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
-  if (!pte_none(ptep_get(cpu, entry))) return raceLost(cpu, vmf, entry); // R13
+  if (!pte_same(cpu, entry, vmf.orig_pte)) return raceLost(cpu, vmf, entry); // R13
   if (isUnstable(cpu, vm_mm(cpu.memory, liveVma(vmf)))) {
     pte_unmap_unlock(cpu, vmf.table);
     return VM_FAULT_SIGBUS; // R18

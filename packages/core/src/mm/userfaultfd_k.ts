@@ -8,7 +8,7 @@ import type { Pte, UffdId, VmaId } from '../base/brand.ts';
 import { NO_UFFD } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
-import { PTE_NONE, pte_clear_uffd_wp, pte_uffd_wp } from './pte.ts';
+import { PTE_NONE, pte_clear_uffd_wp, pte_mkuffd_wp, pte_uffd_wp } from './pte.ts';
 import { make_pte_marker, PTE_MARKER_UFFD_WP } from './swap_entry.ts';
 import { UFFD_FEATURE_EVENT_REMAP, UFFD_FEATURE_WP_UNPOPULATED, uffdFeatures } from './userfaultfd_ctx.ts';
 import { set_vm_userfaultfd_ctx, vm_flags, vm_flags_reset, vm_userfaultfd_ctx, vma_is_anonymous } from './vm_area_struct.ts';
@@ -34,6 +34,9 @@ export function vma_has_uffd_without_event_remap(m: SharedMemory, vma: VmaId): b
   return ctx !== NO_UFFD && (uffdFeatures(m, ctx) & UFFD_FEATURE_EVENT_REMAP) === 0;
 }
 
+/** A new entry, write-protected if the mark that it replaces says so. @kernel vmf_orig_pte_uffd_wp() */
+export const protectedLike = (replaced: Pte, pte: Pte): Pte =>
+  replaced === make_pte_marker(PTE_MARKER_UFFD_WP) ? pte_mkuffd_wp(pte) : pte;
 /** An entry of any kind, or none, without what a userfaultfd handler's write protection has put into it. */
 export const withoutUffdWp = (pte: Pte): Pte => (pte === make_pte_marker(PTE_MARKER_UFFD_WP) ? PTE_NONE : pte_clear_uffd_wp(pte));
 

@@ -15,6 +15,7 @@ import { folio_mark_dirty } from './folio_dirty.ts';
 import { type MmuGather, tlb_finish_mmu, tlb_flush_mmu, tlb_gather_mmu, tlb_remove_tlb_entry, tlbBatchFull } from './mmu_gather.ts';
 import { findPteTable, free_pgd_range, PMD_PAGES, ptep_get, ptep_get_and_clear, pteWord } from './page_table.ts';
 import { pte_dirty, pte_none, pte_pfn, pte_present, pte_special } from './pte.ts';
+import { pte_install_uffd_wp_if_needed } from './pte_install_uffd_wp.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from './pte_lock.ts';
 import { folio_remove_rmap_pte } from './rmap.ts';
 import { is_migration_entry, pfn_swap_entry_to_page, pte_to_swp_entry } from './swap_entry.ts';
@@ -23,7 +24,7 @@ import { type MarkerFate, zap_nonpresent_pte } from './zap_nonpresent.ts';
 
 /**
  * Removes the pages of [start, end) of one area. Frames go on the gather. @param evenCows false leaves what is not a page of the area's file
- * @param markers what becomes of guard markers: 'drop' when the area goes, 'keep' when only its pages do
+ * @param markers what becomes of marks, and whether write-protected pages of a file leave one: 'drop' when the area goes, 'keep' when only its pages do
  * @locks in: VMA read, mmap read or mmap write on the area, or i_mmap of its file, or the area is detached. Takes page-table locks; does not sleep
  */
 export function zapRange(cpu: Cpu, tlb: MmuGather, vma: VmaId, start: Vpn, end: Vpn, evenCows = true, markers: MarkerFate = 'drop'): void {
@@ -55,6 +56,7 @@ function zapTable(
     if (pte_none(pte) || !(evenCows || isFilePage(cpu, pte))) continue;
     if (pte_present(pte)) zapPte(cpu, tlb, vma, vpn as Vpn, entry);
     else zap_nonpresent_pte(cpu, tlb, vma, vpn as Vpn, entry, pte, markers);
+    if (markers === 'keep') pte_install_uffd_wp_if_needed(cpu, vma, entry, pte);
   }
   pte_unmap_unlock(cpu, table);
 }

@@ -35,6 +35,7 @@ import {
 import { userfaultfd_wp_use_markers } from '../mm/userfaultfd_k.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_WRITE } from '../mm/vm_flags.ts';
+import { change_nonpresent_pte } from './change_nonpresent_pte.ts';
 
 /**
  * Protects (`protect`) or releases the pages [start, end) of one area, which is registered for write protection.
@@ -98,5 +99,8 @@ function changeSwap(cpu: Cpu, entry: Word, pte: Pte, protect: boolean): void {
     if (ours && !protect) ptep_get_and_clear(cpu, entry);
     return;
   }
-  if (pte_swp_uffd_wp(pte) !== protect) set_pte_at(cpu, entry, protect ? pte_swp_mkuffd_wp(pte) : pte_swp_clear_uffd_wp(pte));
+  // What would come back writable must not.
+  if (protect) change_nonpresent_pte(cpu, entry, pte);
+  const now = ptep_get(cpu, entry);
+  if (pte_swp_uffd_wp(now) !== protect) set_pte_at(cpu, entry, protect ? pte_swp_mkuffd_wp(now) : pte_swp_clear_uffd_wp(now));
 }
