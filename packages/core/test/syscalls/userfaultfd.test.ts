@@ -1,36 +1,20 @@
 /**
- * Registration, answers and events of userfaultfd, as a program sees them: areas split and merge, errors, what a handler is told of changes of the
- * address space, and what it may not do until it has been told. The handler runs on the same thread, when the CPU would sleep.
+ * Registration with userfaultfd, answers and write protection, as a program sees them: areas split and merge, errors, what fork, mremap and mprotect
+ * leave of it. The handler runs on the same thread, when the CPU would sleep.
  */
 import type { MmId, Pte, UffdId, Vpn } from '@faultlab/core/base/brand';
-import { NO_MM } from '@faultlab/core/base/brand';
 import { EAGAIN, EBUSY, EEXIST, EINTR, EINVAL, ENODEV, ENOENT, ENOMEM, ESRCH } from '@faultlab/core/base/errno';
-import { cpuOffline, cpuOnline } from '@faultlab/core/boot';
 import { createFile, freeFile } from '@faultlab/core/mm/address_space';
 import { dropFilePages } from '@faultlab/core/mm/filemap';
 import { mm_alloc, set_max_map_count } from '@faultlab/core/mm/mm_struct';
-import { MADV_DONTNEED, MAP_FIXED, MAP_PRIVATE, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ } from '@faultlab/core/mm/mman';
+import { MAP_FIXED, MAP_PRIVATE, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ } from '@faultlab/core/mm/mman';
 import { pte_uffd_wp, pte_write } from '@faultlab/core/mm/pte';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
-import {
-  UFFD_FEATURE_EVENT_FORK,
-  UFFD_FEATURE_EVENT_REMAP,
-  UFFD_FEATURE_EVENT_REMOVE,
-  UFFD_FEATURE_EVENT_UNMAP,
-  UFFD_FEATURE_WP_UNPOPULATED,
-} from '@faultlab/core/mm/userfaultfd_ctx';
-import {
-  UFFD_EVENT_FORK,
-  UFFD_EVENT_PAGEFAULT,
-  UFFD_EVENT_REMAP,
-  UFFD_EVENT_REMOVE,
-  UFFD_EVENT_UNMAP,
-} from '@faultlab/core/mm/userfaultfd_wait';
+import { UFFD_FEATURE_WP_UNPOPULATED } from '@faultlab/core/mm/userfaultfd_ctx';
 import { vm_userfaultfd_ctx } from '@faultlab/core/mm/vm_area_struct';
 import { policyByName } from '@faultlab/core/policy/policies';
-import { SIGKILL, SIGUSR1, send_signal, takeSignals } from '@faultlab/core/sched/task';
+import { SIGUSR1, send_signal, takeSignals } from '@faultlab/core/sched/task';
 import { mmput } from '@faultlab/core/syscalls/exit_mmap';
-import { sys_madvise } from '@faultlab/core/syscalls/madvise';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
 import { sys_mprotect } from '@faultlab/core/syscalls/mprotect';
 import { sys_mremap } from '@faultlab/core/syscalls/mremap';
@@ -55,7 +39,7 @@ import { readCounters } from '@faultlab/core/trace/counters';
 import { userRead, userWrite } from '@faultlab/core/user/access';
 import { assert, suite } from '@faultlab/test-support';
 import { areasOf, layoutText } from '../fixtures/layout.ts';
-import { mapPrivate, pteOf, RW, type Scene, WRITTEN, WRITTEN_PAGE, withUserfault, X } from '../fixtures/userfault.ts';
+import { mapPrivate, pteOf, RW, type Scene, WRITTEN_PAGE, withUserfault, X } from '../fixtures/userfault.ts';
 import { RWSEM_6_18, withCpu } from '../fixtures/with_cpu.ts';
 
 const test = suite('syscalls/userfaultfd');
@@ -305,151 +289,6 @@ test('mremap: the new place is not registered, and its pages lose the protection
     assert.is(sys_mremap(cpu, X + 8, 8, 8, MREMAP_MAYMOVE | MREMAP_FIXED, X + 64), X + 64);
     assert.is(contexts(scene), `0-8:${ctx} 64-72:0`);
     assert.is(userWrite(cpu, (X + 64) as Vpn, 1), 0);
-  });
-});
-
-// --- events -----------------------------------------------------------------------------------------------------------------------------------------
-
-/** The handler is refused, reads the event, and is not refused any more. */
-function told(scene: Scene, event: number, vpn: number, pages: number, argument = 0): void {
-  const { handler, ctx } = scene;
-  assert.is(userfaultfd_copy(handler, ctx, X + 1, 1, 1), EAGAIN);
-  const message = scene.read();
-  assert.equal({ ...message, flags: 0 }, { event, vpn, flags: 0, pages, argument });
-}
-
-/** A system call of the handler in the same address space, with everything deferred done: the first CPU sleeps, so it holds nothing up. */
-function asHandler({ handler, mm }: Scene, call: () => void): void {
-  cpuOnline(handler);
-  switch_mm(handler, mm);
-  call();
-  switch_mm(handler, NO_MM);
-  cpuOffline(handler);
-}
-
-for (const policy of DESIGNS) {
-  test(`${policy.name}: MADV_DONTNEED tells the handler before it discards, and drops mmap_lock for it`, () => {
-    withUserfault({ mode: MISSING, features: UFFD_FEATURE_EVENT_REMOVE, policy }, (scene) => {
-      const { cpu, handler } = scene;
-      scene.whenAsleep.push(() => {
-        told(scene, UFFD_EVENT_REMOVE, X + 4, 8);
-        assert.ok(pteOf(cpu, WRITTEN_PAGE) !== 0, 'the page is still there');
-      });
-      assert.is(sys_madvise(cpu, X + 4, 8, MADV_DONTNEED), 0);
-      assert.is(pteOf(cpu, WRITTEN_PAGE), 0);
-      assert.is(userfaultfd_copy(handler, scene.ctx, X + 1, 1, 1), 1);
-    });
-  });
-
-  test(`${policy.name}: the area that MADV_DONTNEED was told of is unmapped meanwhile: ENOMEM`, () => {
-    withUserfault({ mode: MISSING, features: UFFD_FEATURE_EVENT_REMOVE, policy }, (scene) => {
-      const { cpu, handler } = scene;
-      scene.whenAsleep.push(() => {
-        asHandler(scene, () => assert.is(sys_munmap(handler, X, 16), 0));
-        scene.read();
-      });
-      assert.is(sys_madvise(cpu, X + 4, 8, MADV_DONTNEED), ENOMEM);
-    });
-  });
-
-  test(`${policy.name}: split meanwhile, each part is discarded, and the handler is told again of the rest`, () => {
-    withUserfault({ mode: MISSING, features: UFFD_FEATURE_EVENT_REMOVE, policy }, (scene) => {
-      const { cpu, handler } = scene;
-      scene.whenAsleep.push(
-        () => {
-          asHandler(scene, () => assert.is(sys_mprotect(handler, X + 6, 10, PROT_READ), 0));
-          told(scene, UFFD_EVENT_REMOVE, X + 4, 8);
-        },
-        () => told(scene, UFFD_EVENT_REMOVE, X + 6, 6),
-      );
-      assert.is(sys_madvise(cpu, X + 4, 8, MADV_DONTNEED), 0);
-      assert.is(pteOf(cpu, WRITTEN_PAGE), 0);
-    });
-  });
-
-  test(`${policy.name}: munmap tells the handler when the range is gone, also mmap over it`, () => {
-    withUserfault({ mode: MISSING, features: UFFD_FEATURE_EVENT_UNMAP, policy }, (scene) => {
-      const { cpu } = scene;
-      scene.whenAsleep.push(
-        () => told(scene, UFFD_EVENT_UNMAP, X + 8, 4),
-        () => told(scene, UFFD_EVENT_UNMAP, X + 12, 4),
-      );
-      assert.is(sys_munmap(cpu, X + 8, 4), 0);
-      mapPrivate(cpu, X + 12, 4);
-      assert.is(userRead(cpu, (X + 12) as Vpn), 0);
-    });
-  });
-
-  test(`${policy.name}: mremap tells of the new place, which stays registered and protected`, () => {
-    const features = UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_UNMAP;
-    withUserfault({ mode: MISSING | WP, features, policy }, (scene) => {
-      const { cpu, handler, ctx } = scene;
-      assert.is(userfaultfd_writeprotect(handler, ctx, WRITTEN_PAGE, 1, true), 0);
-      scene.whenAsleep.push(
-        () => told(scene, UFFD_EVENT_REMAP, X + 8, 8, X + 64),
-        () => told(scene, UFFD_EVENT_UNMAP, X + 8, 8),
-      );
-      assert.is(sys_mremap(cpu, X + 8, 8, 8, MREMAP_MAYMOVE | MREMAP_FIXED, X + 64), X + 64);
-      assert.is(contexts(scene), `0-8:${ctx} 64-72:${ctx}`);
-      assert.ok(pte_uffd_wp(pteOf(cpu, X + 64) as Pte));
-      assert.is(userRead(cpu, (X + 64) as Vpn), 0);
-      assert.is(cpu.value, WRITTEN);
-    });
-  });
-
-  test(`${policy.name}: fork tells of the child's context, which handles the child's faults`, () => {
-    withUserfault({ mode: MISSING | WP, features: UFFD_FEATURE_EVENT_FORK, policy }, (scene) => {
-      const { cpu, handler, ctx, mm } = scene;
-      assert.is(userfaultfd_writeprotect(handler, ctx, WRITTEN_PAGE, 1, true), 0);
-      let theirs = 0 as UffdId;
-      scene.whenAsleep.push(() => {
-        assert.is(userfaultfd_copy(handler, ctx, X + 1, 1, 1), EAGAIN);
-        const { event, argument } = scene.read();
-        assert.is(event, UFFD_EVENT_FORK);
-        theirs = argument as UffdId;
-      });
-      const child = scene.fork() as MmId;
-      switch_mm(cpu, child);
-      assert.ok(pte_uffd_wp(pteOf(cpu, WRITTEN_PAGE) as Pte), 'protection is inherited');
-      scene.whenAsleep.push(() => {
-        const message = userfaultfd_ctx_read(handler, theirs, 0);
-        assert.ok(typeof message === 'object' && message.event === UFFD_EVENT_PAGEFAULT && message.vpn === X);
-        assert.is(userfaultfd_copy(handler, theirs, X, 1, 3), 1);
-      });
-      assert.is(userRead(cpu, X as Vpn), 0);
-      assert.is(cpu.value, 3);
-      switch_mm(cpu, mm);
-      userfaultfd_release(cpu, theirs);
-    });
-  });
-
-  test(`${policy.name}: a killed fork does not wait for its event, and the child is registered no more`, () => {
-    withUserfault({ mode: MISSING, features: UFFD_FEATURE_EVENT_FORK, policy }, (scene) => {
-      const { cpu } = scene;
-      scene.whenAsleep.push(() => send_signal(scene.handler, cpu.id, SIGKILL));
-      const child = scene.fork() as MmId;
-      takeSignals(cpu);
-      assert.equal(
-        areasOf(cpu, child).map(({ vma }) => vm_userfaultfd_ctx(cpu.memory, vma)),
-        [0],
-      );
-      assert.is(userfaultfd_copy(scene.handler, scene.ctx, X, 1, 1), 1, 'no change is under way');
-    });
-  });
-
-  test(`${policy.name}: a context closed while a munmap waits for its event`, () => {
-    withUserfault({ mode: MISSING, features: UFFD_FEATURE_EVENT_UNMAP, policy }, (scene) => {
-      scene.closed = true;
-      scene.whenAsleep.push(() => userfaultfd_release(scene.handler, scene.ctx));
-      assert.is(sys_munmap(scene.cpu, X, 4), 0);
-    });
-  });
-}
-
-test('a fork that runs out of contexts is ENOMEM, and no change is under way', () => {
-  withUserfault({ mode: MISSING, features: UFFD_FEATURE_EVENT_FORK, size: { userfaultfds: 1 } }, (scene) => {
-    assert.is(scene.fork(), ENOMEM);
-    assert.is(userfaultfd_copy(scene.handler, scene.ctx, X, 1, 1), 1);
   });
 });
 
