@@ -5,7 +5,15 @@
 import { assert } from '@faultlab/core/base/assert';
 import { PC_MAJ_FLT } from '@faultlab/core/memory/percpu';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
-import { type CounterName, readCounters } from '@faultlab/core/trace/counters';
+import {
+  FAULTS_GUP,
+  LOCK_DROPPED_FOR_IO,
+  MMAP_ATTEMPTS,
+  MMAP_READ_ACQUIRED,
+  MMAP_WRITE_ACQUIRED,
+  VMA_LOCK_RETRY,
+  VMA_LOCK_SUCCESS,
+} from '@faultlab/core/trace/counters';
 import { FAULT_KINDS } from './by_name.ts';
 import type { FaultKind } from './fault_kind.ts';
 import { type FaultLock, type MemoryWrapper, OneThreadMachine } from './one_thread_machine.ts';
@@ -26,6 +34,17 @@ export interface FaultCounts {
   readonly waits: readonly FaultLock[];
 }
 
+const COUNTED: readonly number[] = [
+  MMAP_READ_ACQUIRED,
+  MMAP_WRITE_ACQUIRED,
+  VMA_LOCK_SUCCESS,
+  VMA_LOCK_RETRY,
+  MMAP_ATTEMPTS,
+  FAULTS_GUP,
+  LOCK_DROPPED_FOR_IO,
+  PC_MAJ_FLT,
+];
+
 /** @param wrap see OneThreadMachine @param around called right before and right after the access */
 export function measureKind(
   policy: FaultPolicy,
@@ -35,23 +54,24 @@ export function measureKind(
 ): FaultCounts {
   const machine = new OneThreadMachine(policy, wrap);
   const access = kind.prepare(machine);
-  const before = readCounters(machine.cpu.memory);
-  const majorBefore = machine.cpu.words[machine.cpu.percpu + PC_MAJ_FLT] as number;
+  // Of the CPU that faults; a handler's own locks are not the fault's.
+  const counted = (): number[] => COUNTED.map((event) => machine.cpu.words[machine.cpu.percpu + event] as number);
+  const before = counted();
   machine.takeWaits();
   around(true);
   const ended = access();
   around(false);
   assert(ended === (kind.ends ?? 0), 'measureKind: the access did not end as its kind says');
-  const after = readCounters(machine.cpu.memory);
-  const delta = (name: CounterName): number => after[name] - before[name];
+  const after = counted();
+  const delta = (event: number): number => (after[COUNTED.indexOf(event)] as number) - (before[COUNTED.indexOf(event)] as number);
   return {
     kind: kind.name,
-    mmapRead: delta('mmap_read_acquired'),
-    mmapWrite: delta('mmap_write_acquired'),
-    vmaAttempts: delta('vma_lock_success') + delta('vma_lock_retry'),
-    mmapAttempts: delta('mmap_attempts') + delta('faults_gup'),
-    dropped: delta('lock_dropped_for_io'),
-    major: machine.cpu.words[machine.cpu.percpu + PC_MAJ_FLT] !== majorBefore,
+    mmapRead: delta(MMAP_READ_ACQUIRED),
+    mmapWrite: delta(MMAP_WRITE_ACQUIRED),
+    vmaAttempts: delta(VMA_LOCK_SUCCESS) + delta(VMA_LOCK_RETRY),
+    mmapAttempts: delta(MMAP_ATTEMPTS) + delta(FAULTS_GUP),
+    dropped: delta(LOCK_DROPPED_FOR_IO),
+    major: delta(PC_MAJ_FLT) > 0,
     waits: withoutRepeats(machine.takeWaits()),
   };
 }
