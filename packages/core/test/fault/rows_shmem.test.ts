@@ -3,7 +3,7 @@
  * of the VMA lock; which bits come back and which lock is held then, also while the fault sleeps. One thread: what another CPU does in between is done
  * at a named point, or when the CPU would sleep.
  */
-import type { MappingId, Vpn } from '@faultlab/core/base/brand';
+import type { MappingId, UffdId, Vpn } from '@faultlab/core/base/brand';
 import { NO_MAPPING } from '@faultlab/core/base/brand';
 import type { Cpu } from '@faultlab/core/cpu';
 import * as fault from '@faultlab/core/fault/vm_fault';
@@ -17,6 +17,8 @@ import { alloc_page, folio_put } from '@faultlab/core/mm/page_alloc';
 import { PTE_DIRTY, PTE_RW } from '@faultlab/core/mm/pte';
 import { beginPunch, endPunch } from '@faultlab/core/mm/shmem_punch';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
+import { wake_userfault } from '@faultlab/core/mm/userfaultfd_ctx';
+import { setSysctl } from '@faultlab/core/mm/vm_sysctl';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
 import { SIGKILL, send_signal, takeSignals } from '@faultlab/core/sched/task';
@@ -24,6 +26,12 @@ import { sys_write } from '@faultlab/core/syscalls/file_rw';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
 import { sys_munmap } from '@faultlab/core/syscalls/munmap';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, sys_fallocate, sys_ftruncate } from '@faultlab/core/syscalls/truncate';
+import { sys_userfaultfd, userfaultfd_release } from '@faultlab/core/syscalls/userfaultfd';
+import {
+  UFFDIO_REGISTER_MODE_MINOR,
+  UFFDIO_REGISTER_MODE_MISSING,
+  userfaultfd_register,
+} from '@faultlab/core/syscalls/userfaultfd_register';
 import { readCounters } from '@faultlab/core/trace/counters';
 import * as points from '@faultlab/core/trace/points';
 import { userRead, userWrite } from '@faultlab/core/user/access';
@@ -322,6 +330,44 @@ for (const kind of ['frames', 'xaNodes'] as const) {
         assert.equal(attempt(cpu, X, WRITE | tried, lock), held(fault.VM_FAULT_OOM));
         giveBack();
         assert.is(nrpages(cpu.memory, file), 0);
+      }),
+    );
+  });
+}
+
+test('row 9: fault-around maps what is there, writable, without asking the handler', () => {
+  eachAttempt((lock, tried) =>
+    withShmem(DESIGNS[0] as FaultPolicy, (one) => {
+      setSysctl(one.cpu.memory, { faultAroundPages: 16 });
+      writeFirst(one);
+      assert.is(sys_write(one.cpu, one.file, 2, 5), 1);
+      assert.equal(attempt(one.cpu, X, READ | tried, lock), held(fault.VM_FAULT_NOPAGE));
+      assert.equal(
+        [0, 1, 2].map((page) => pteOf(one.cpu, X + page) & PTE_RW),
+        [PTE_RW, 0, PTE_RW],
+      );
+      assert.is(readCounters(one.cpu.memory).shmem_faults, 0);
+    }),
+  );
+});
+
+for (const [mode, page, asks] of [
+  [UFFDIO_REGISTER_MODE_MISSING, 0, false],
+  [UFFDIO_REGISTER_MODE_MISSING, 1, true],
+  [UFFDIO_REGISTER_MODE_MINOR, 0, true],
+  [UFFDIO_REGISTER_MODE_MINOR, 1, false],
+] as const) {
+  test(`row 36: registered for ${mode === UFFDIO_REGISTER_MODE_MISSING ? 'missing' : 'minor'} faults, a ${page === 0 ? 'page' : 'hole'}: ${asks ? 'asks' : 'does not ask'}`, () => {
+    eachAttempt((lock, tried) =>
+      withShmem(DESIGNS[0] as FaultPolicy, (one) => {
+        const { cpu } = one;
+        writeFirst(one);
+        const ctx = sys_userfaultfd(cpu) as UffdId;
+        assert.is(userfaultfd_register(cpu, ctx, X, PAGES, mode), 0);
+        const asleep = whenAsleep(cpu, () => wake_userfault(one.other(), ctx, X + page, X + page + 1));
+        assert.equal(shown(attempt(cpu, X + page, READ | tried, lock)), asks ? dropped(fault.VM_FAULT_RETRY) : held(0));
+        assert.equal(asleep, { held: false, slept: asks ? 1 : 0 });
+        userfaultfd_release(cpu, ctx);
       }),
     );
   });

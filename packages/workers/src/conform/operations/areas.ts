@@ -88,7 +88,6 @@ const ADVICE: ReadonlyMap<string, number> = new Map([
 /** Advice that needs read-ahead, swap or reclaim. */
 const ADVICE_NOT_MODELLED: ReadonlyMap<number, string> = new Map([
   [mman.MADV_WILLNEED, 'advise willneed'],
-  [mman.MADV_REMOVE, 'advise remove'],
   [mman.MADV_COLD, 'advise cold'],
   [mman.MADV_PAGEOUT, 'advise pageout'],
 ]);
