@@ -1,11 +1,11 @@
 /**
- * Q13, I16: at rest as many pages are dirty as their files and the machine count, nothing is being written and nobody is throttled; and neither the
- * page cache nor an address space has a page beyond the end of its file.
+ * Q13, I16, Q03: at rest as many pages are dirty as their files and the machine count, nothing is being written and nobody is throttled, no hole is
+ * being punched; and neither the page cache nor an address space has a page beyond the end of its file.
  * Next: invariants/frames.ts
  */
 import type { MappingId, Pfn } from '../base/brand.ts';
 import { NO_MAPPING, NO_VMA } from '../base/brand.ts';
-import { i_size, mapping_can_writeback, nrdirtyWord, pagesRoot } from '../mm/address_space.ts';
+import { i_size, mapping_can_writeback, nrdirtyWord, pagesRoot, punchCountWord, punchWaiters } from '../mm/address_space.ts';
 import { folioFlagsWord, PG_dirty } from '../mm/folio.ts';
 import { xa_is_value } from '../mm/swap_entry.ts';
 import { linear_page_index, vm_file } from '../mm/vm_area_struct.ts';
@@ -40,6 +40,8 @@ function sweepFile(state: SweepState, file: MappingId): number {
   });
   const counted = m.words[nrdirtyWord(m, file)] as number;
   if (counted !== dirty) state.report('Q13', `file ${file} counts ${counted} dirty pages, but has ${dirty}`);
+  if (m.words[punchCountWord(m, file)] !== 0) state.report('Q03', `file ${file}: a hole is being punched into it`);
+  if (m.words[punchWaiters(m, file)] !== 0) state.report('Q03', `file ${file}: somebody waits for the end of a punch`);
   return dirty;
 }
 
