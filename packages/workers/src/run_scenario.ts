@@ -72,8 +72,17 @@ export async function runScenarioOn(machine: Machine, scenario: Scenario, run: S
   };
 }
 
+/** Events that some policies do not have. */
+const NEEDS: Partial<Record<CounterName, (policy: FaultPolicy) => boolean>> = {
+  lock_dropped_for_io: ({ fileWait, anonWait }) => [fileWait, anonWait].some((wait) => wait === 'retry' || wait === 'retry-vma'),
+  reacquired: ({ fileWait }) => fileWait === 'reacquire',
+  faults_retried_vma: ({ fileWait }) => fileWait === 'retry-vma',
+  faults_completed: ({ completed }) => completed,
+};
+
 /** A policy without per-area locks never write-locks an area. */
-const canHappen = (name: CounterName, policy: FaultPolicy): boolean => policy.vmaLock !== 'none' || !name.startsWith('vma_write');
+const canHappen = (name: CounterName, policy: FaultPolicy): boolean =>
+  (policy.vmaLock !== 'none' || !name.startsWith('vma_write')) && NEEDS[name]?.(policy) !== false;
 
 function isAsExpected(scenario: Scenario, result: RunResult): boolean {
   if (scenario.mustFail === undefined) return result.verdict === 'success';

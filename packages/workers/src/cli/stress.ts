@@ -52,7 +52,11 @@ export const stressCommand: CliCommand = (program, context) => {
         'The last line is the verdict, with everything needed to run it again.',
     )
     .option('--policy <name>', POLICY_HELP, 'linux-6.18')
-    .option('--scenario <names>', 'scenarios, separated by commas; may be given several times (default: all but the canary)', scenarioList)
+    .option(
+      '--scenario <names>',
+      'scenarios, separated by commas; may be given several times (default: all but the canary, and those that need more CPUs)',
+      scenarioList,
+    )
     .option('--cpus <n>', 'CPUs, each of them a thread', integer('--cpus', 1, CPUS_MAX), defaultStressCpus())
     .option('--seconds <s>', 'how long', seconds('--seconds', SECONDS_MAX), SECONDS_DEFAULT)
     .option('--seed <n>', 'what everything is drawn from (default: a new one each time)', integer('--seed', 0, SEED_MAX))
@@ -82,7 +86,7 @@ async function stress(flags: StressFlags, context: CliContext): Promise<void> {
   const policy = await loadPolicy(flags.policy, userPath);
   const parameters = {
     policy: flags.policy,
-    scenarios: flags.scenario ?? STRESS_MIX,
+    scenarios: flags.scenario ?? STRESS_MIX.filter(({ cpusMin = 1 }) => cpusMin <= flags.cpus),
     cpus: flags.cpus,
     seconds: flags.seconds,
     seed: flags.seed ?? randomInt(2 ** 31),
