@@ -35,6 +35,8 @@ export class FileShadow {
   readonly #state: Uint8Array;
   /** Stamps made for each page. */
   readonly #written: Int32Array;
+  /** 1 for pages that a call of this CPU has made zero at some time. */
+  readonly #vanished: Uint8Array;
   #size: number;
 
   /** @param token what the page with that number holds when nobody has written it */
@@ -47,6 +49,7 @@ export class FileShadow {
     this.#before = new Int32Array(use.pages);
     this.#state = new Uint8Array(use.pages);
     this.#written = new Int32Array(use.pages);
+    this.#vanished = new Uint8Array(use.pages);
   }
 
   /** Does only this CPU write the page? */
@@ -91,7 +94,8 @@ export class FileShadow {
 
   /** Judges a private copy of unknown age: something that the page may have held at some time. @throws InvariantError */
   judgeCopy(page: number, value: number): void {
-    if (value === 0 ? this.use.initial === 'zero' || this.use.discards === 'shared' : stampFits(value, fileKey(this.file, page))) return;
+    const wasZero = this.use.initial === 'zero' || this.use.discards === 'shared' || this.#vanished[page] === 1;
+    if (value === 0 ? wasZero : stampFits(value, fileKey(this.file, page))) return;
     if (value === this.#initial(page)) return;
     throw wrong('a copy of a page of a file holds what the page never held', this.#nameOf(page), this.#last[page] as number, value);
   }
@@ -112,8 +116,9 @@ export class FileShadow {
     return makeStamp(fileKey(this.file, page), cpu, written);
   }
 
-  /** With one writer, whom nobody else throws pages away under, what is newest is what everybody sees. */
+  /** What another CPU alone writes, and nobody throws away, only gets newer. Of its own pages a CPU knows more. */
   #neverGoesBack(page: number): boolean {
+    if (this.isMine(page)) return false;
     return this.use.discards === 'mine' && typeof this.use.writes === 'object' && ((this.#state[page] as number) & MAYBE_ZERO) === 0;
   }
 
@@ -145,6 +150,7 @@ export class FileShadow {
   }
 
   #vanish(page: number): void {
+    this.#vanished[page] = 1;
     // Of others' pages nothing is known: they may have been written again already.
     if (!this.isMine(page) && typeof this.use.writes === 'object') this.#state[page] = (this.#state[page] as number) | MAYBE_ZERO;
     else if (this.use.writes === 'all') this.#state[page] = MAYBE_ZERO | UNKNOWN;

@@ -20,9 +20,11 @@ import { munmapStorm } from './munmap_storm.ts';
 import { processChurn } from './process_churn.ts';
 import { readahead } from './readahead.ts';
 import { samePageStorm } from './same_page_storm.ts';
+import { sharedWriteStorm } from './shared_write_storm.ts';
 import { splitMergeStorm } from './split_merge_storm.ts';
 import { stackGrowth } from './stack_growth.ts';
 import { swarm } from './swarm.ts';
+import { truncateRace } from './truncate_race.ts';
 import { uffdHandoff } from './uffd_handoff.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -40,6 +42,8 @@ export const SCENARIOS: readonly Scenario[] = [
   processChurn,
   coldReaders,
   readahead,
+  sharedWriteStorm,
+  truncateRace,
   ioConvoyFile,
   gupMunmap,
   uffdHandoff,
