@@ -15,6 +15,7 @@ import { mk_pte, PTE_DIRTY, PTE_RW, PTE_YOUNG } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { folio_add_new_anon_rmap, folio_add_rmap_pte } from '../mm/rmap.ts';
 import { flushLocalPage } from '../mm/tlb.ts';
+import { protectedLike } from '../mm/userfaultfd_k.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_SHARED, VM_WRITE } from '../mm/vm_flags.ts';
 import { vm_page_prot } from '../mm/vma_wants_writenotify.ts';
@@ -84,7 +85,7 @@ export function set_pte_range(cpu: Cpu, vmf: VmFault, entry: Word, vpn: Vpn, pfn
     folio_add_rmap_pte(cpu, pfn, vma);
     count_vm_event(cpu, FILE_MAPPED);
   }
-  const pte = mk_pte(pfn, newEntryBits(cpu, vmf));
+  const pte = protectedLike(vmf.orig_pte, mk_pte(pfn, newEntryBits(cpu, vmf)));
   set_pte_at(cpu, entry, pte);
   trace(cpu, TRACE_SET_PTE, vpn, pte);
 }

@@ -51,6 +51,14 @@ export function userfaultfd_zeropage(cpu: Cpu, ctx: UffdId, start: number, len: 
   return fill(cpu, ctx, start, len, { kind: 'zero' }, options);
 }
 
+/**
+ * UFFDIO_CONTINUE: the pages that the shmem file has are mapped. @locks as userfaultfd_copy()
+ * @returns as userfaultfd_copy(); EFAULT where the file has no page, EINVAL in anonymous memory
+ */
+export function userfaultfd_continue(cpu: Cpu, ctx: UffdId, start: number, len: number, options: AnswerOptions = {}): number {
+  return fill(cpu, ctx, start, len, { kind: 'continue' }, options);
+}
+
 /** UFFDIO_POISON: an access gets SIGBUS from now on. @locks as userfaultfd_copy() @returns as userfaultfd_copy() */
 export function userfaultfd_poison(cpu: Cpu, ctx: UffdId, start: number, len: number, options: AnswerOptions = {}): number {
   return fill(cpu, ctx, start, len, { kind: 'poison' }, options);
