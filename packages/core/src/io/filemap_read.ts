@@ -1,21 +1,27 @@
 /**
- * One page of a file for a reader that maps nothing: from the page cache, or from the device.
+ * One page of a file for a reader that maps nothing: from the page cache, or from the device, with what read-ahead brings along.
  * @kernel mm/filemap.c filemap_get_pages(), filemap_create_folio(), filemap_update_page()
- * @fidelity reduced: one page; no read-ahead
+ * @fidelity reduced: one page
  * Next: syscalls/file_rw.ts
  */
-import { assert } from '../base/assert.ts';
 import type { MappingId, Pfn } from '../base/brand.ts';
-import { EEXIST, EINTR, EIO, ENOMEM } from '../base/errno.ts';
+import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { FILE_DISK, fileDevice, fileKind, filemap_invalidate_lock_shared, filemap_invalidate_unlock_shared } from '../mm/address_space.ts';
-import { filemap_add_folio, filemap_get_folio, filemapGetResident, folioIsOf } from '../mm/filemap.ts';
-import { folioTest, NO_FOLIO, PG_uptodate } from '../mm/folio.ts';
-import { __folio_set_locked, folio_lock, folio_unlock, folio_wait_locked_killable, folioLockToIo } from '../mm/folio_lock.ts';
-import { alloc_page, folio_put } from '../mm/page_alloc.ts';
-import { submitRequestWait } from './block_device.ts';
-import { type DeviceId, REQ_OP_READ } from './device_record.ts';
-import { END_IO_READ_FOLIOS } from './end_io.ts';
+import { WRITE_ONCE } from '../memory/atomic.ts';
+import {
+  FILE_DISK,
+  fileKind,
+  filemap_invalidate_lock_shared,
+  filemap_invalidate_unlock_shared,
+  raPrevPosWord,
+} from '../mm/address_space.ts';
+import { filemap_get_folio, filemapGetResident, folioIsOf } from '../mm/filemap.ts';
+import { filemapGetOrCreate } from '../mm/filemap_create.ts';
+import { folioTest, NO_FOLIO, PG_readahead, PG_uptodate } from '../mm/folio.ts';
+import { folio_trylock, folio_unlock, folio_wait_locked_killable } from '../mm/folio_lock.ts';
+import { folio_put } from '../mm/page_alloc.ts';
+import { filemap_read_folio } from './file_io.ts';
+import { page_cache_async_ra, page_cache_sync_ra } from './readahead.ts';
 
 /** A page with a reference for the caller, up to date when it was looked at; or an errno. */
 export interface PageRead {
@@ -31,58 +37,51 @@ export function filemapReadPage(cpu: Cpu, file: MappingId, index: number): PageR
     return resident === NO_FOLIO ? failed(ENOMEM) : { error: 0, pfn: resident };
   }
   for (;;) {
-    const found = filemap_get_folio(cpu, file, index);
-    const read = found === NO_FOLIO ? filemap_create_folio(cpu, file, index) : filemap_update_page(cpu, file, index, found);
-    if (read !== AGAIN) return read;
+    const pfn = lookUp(cpu, file, index);
+    if (pfn === NO_FOLIO) return failed(ENOMEM);
+    if (folioTest(cpu, pfn, PG_readahead)) page_cache_async_ra(cpu, file, pfn, index, 1);
+    const result = folioTest(cpu, pfn, PG_uptodate) ? UP_TO_DATE : filemap_update_page(cpu, file, index, pfn);
+    if (result === UP_TO_DATE) {
+      WRITE_ONCE(cpu, raPrevPosWord(cpu.memory, file), index);
+      return { error: 0, pfn };
+    }
+    folio_put(cpu, pfn);
+    if (result !== AGAIN) return failed(result);
   }
 }
 
-/** Somebody else was faster, or the page has left the file. */
-const AGAIN = 'again';
-type ReadOrAgain = PageRead | typeof AGAIN;
+const UP_TO_DATE = 0;
+/** Somebody else works on the page, or it has left the file: look it up again. Not an errno. */
+const AGAIN = 1;
 
-/** Created under the invalidate lock, so that a hole cannot be punched between the look and the read. */
-function filemap_create_folio(cpu: Cpu, file: MappingId, index: number): ReadOrAgain {
-  const pfn = alloc_page(cpu);
-  if (pfn === NO_FOLIO) return failed(ENOMEM);
+/** The page's folio, with a reference, read or being read or neither; NO_FOLIO when memory is out. */
+function lookUp(cpu: Cpu, file: MappingId, index: number): Pfn {
+  const found = filemap_get_folio(cpu, file, index);
+  if (found !== NO_FOLIO) return found;
+  page_cache_sync_ra(cpu, file, index, 1);
+  const read = filemap_get_folio(cpu, file, index);
+  if (read !== NO_FOLIO) return read;
+  // Created under the invalidate lock, so that no hole is punched between the look and the read.
   filemap_invalidate_lock_shared(cpu, file);
-  __folio_set_locked(cpu, pfn);
-  const error = filemap_add_folio(cpu, file, index, pfn);
-  if (error === 0) readLocked(cpu, file, index, pfn);
-  else folio_unlock(cpu, pfn);
+  const created = filemapGetOrCreate(cpu, file, index);
   filemap_invalidate_unlock_shared(cpu, file);
-  if (error === 0) return readDone(cpu, pfn);
-  folio_put(cpu, pfn);
-  return error === EEXIST ? AGAIN : failed(error);
+  return created;
 }
 
-/** A page that is there: as it is, or read again when an earlier read has failed. */
-function filemap_update_page(cpu: Cpu, file: MappingId, index: number, pfn: Pfn): ReadOrAgain {
-  if (folioTest(cpu, pfn, PG_uptodate)) return { error: 0, pfn };
+/** A page that is not up to date: waits for whoever reads it, or reads it. @locks in and out: a reference. @returns UP_TO_DATE, AGAIN or an errno */
+function filemap_update_page(cpu: Cpu, file: MappingId, index: number, pfn: Pfn): number {
   filemap_invalidate_lock_shared(cpu, file);
-  folio_lock(cpu, pfn);
-  const mine = folioIsOf(cpu, pfn, file, index);
-  const reads = mine && !folioTest(cpu, pfn, PG_uptodate);
-  if (reads) readLocked(cpu, file, index, pfn);
-  else folio_unlock(cpu, pfn);
+  if (!folio_trylock(cpu, pfn)) {
+    filemap_invalidate_unlock_shared(cpu, file);
+    const killed = folio_wait_locked_killable(cpu, pfn);
+    return killed === 0 ? AGAIN : killed;
+  }
+  let result = AGAIN;
+  if (folioIsOf(cpu, pfn, file, index) && !folioTest(cpu, pfn, PG_uptodate)) result = filemap_read_folio(cpu, file, pfn);
+  else {
+    if (folioIsOf(cpu, pfn, file, index)) result = UP_TO_DATE;
+    folio_unlock(cpu, pfn);
+  }
   filemap_invalidate_unlock_shared(cpu, file);
-  if (reads) return readDone(cpu, pfn);
-  if (mine) return { error: 0, pfn };
-  folio_put(cpu, pfn);
-  return AGAIN;
-}
-
-/** Leaves the folio lock to the read. @locks in: the folio lock. out: the I/O's */
-function readLocked(cpu: Cpu, file: MappingId, index: number, pfn: Pfn): void {
-  assert(!folioTest(cpu, pfn, PG_uptodate), 'filemap_read: a page that is up to date is read again');
-  folioLockToIo(cpu, pfn);
-  const device = fileDevice(cpu.memory, file) as DeviceId;
-  submitRequestWait(cpu, device, { op: REQ_OP_READ, extent: file, first: index, pages: [pfn], endIo: END_IO_READ_FOLIOS, argument: 0 });
-}
-
-function readDone(cpu: Cpu, pfn: Pfn): PageRead {
-  const killed = folio_wait_locked_killable(cpu, pfn) !== 0;
-  if (!killed && folioTest(cpu, pfn, PG_uptodate)) return { error: 0, pfn };
-  folio_put(cpu, pfn);
-  return failed(killed ? EINTR : EIO);
+  return result;
 }

@@ -321,6 +321,20 @@ test('a read that fails says so, and the next one tries again', () => {
   });
 });
 
+test('a reader brings along what read-ahead thinks he will want, and starts the next window at the mark', () => {
+  withDisk({ pages: 40, cached: false, raPages: 16 }, ({ cpu, file }) => {
+    for (let index = 0; index < 40; index++) {
+      assert.is(sys_read(cpu, file, index), 1);
+      assert.is(cpu.value, fileToken(file, index));
+    }
+    const { reads, pagesRead } = readDeviceStats(cpu.memory, DISK);
+    assert.is(pagesRead, 40);
+    assert.ok(reads <= 8);
+    const counted = readCounters(cpu.memory);
+    assert.ok(counted.ra_sync === 1 && counted.ra_async >= 2);
+  });
+});
+
 test('without memory reads and writes fail, and nothing has changed', () => {
   for (const kind of ['frames', 'xaNodes'] as const) {
     withDisk({ cached: false }, ({ cpu, file }) => {

@@ -4,7 +4,7 @@
  */
 import type { MappingId } from '@faultlab/core/base/brand';
 import type { Cpu } from '@faultlab/core/cpu';
-import { FILE_DISK, FILE_SHMEM, mapping_can_writeback } from '@faultlab/core/mm/address_space';
+import { FILE_DISK, FILE_SHMEM, mapping_can_writeback, raPagesWord } from '@faultlab/core/mm/address_space';
 import { MS_SYNC } from '@faultlab/core/mm/mman';
 import { invalidate_mapping_pages } from '@faultlab/core/mm/truncate';
 import { FILE_END } from '@faultlab/core/mm/unmap_mapping';
@@ -81,13 +81,15 @@ function filePage<Name extends string>(
   };
 }
 
-/** On disk, its pages cached and clean. */
+/** On disk, its pages cached and clean, and none of them marked for read-ahead: on the kernel they were written, not read. */
 function makeFile(machine: ScriptMachine, name: string, pages: number): number {
-  const file = machine.newFile(name, { pages, kind: FILE_DISK, device: DISK, raPages: RA_PAGES });
+  const { cpu } = machine;
+  const file = machine.newFile(name, { pages, kind: FILE_DISK, device: DISK, raPages: 0 });
   for (let index = 0; file > 0 && index < pages; index++) {
-    const error = sys_read(machine.cpu, file as MappingId, index);
+    const error = sys_read(cpu, file as MappingId, index);
     if (error < 0) return error;
   }
+  if (file > 0) cpu.words[raPagesWord(cpu.memory, file as MappingId)] = RA_PAGES;
   return file;
 }
 
