@@ -8,6 +8,7 @@
 import type { Cpu } from '../cpu.ts';
 import { sweepCaches } from './caches.ts';
 import { sweepCounters } from './counters.ts';
+import { sweepDriverBuffers } from './driver_buffers.ts';
 import { sweepEntries } from './entries.ts';
 import { sweepFilePages } from './files.ts';
 import { sweepFrames } from './frames.ts';
@@ -40,6 +41,7 @@ export function sweep(cpu: Cpu): Violation[] {
     sweepFilePages(state);
     sweepFrames(state);
     sweepRmap(state);
+    sweepDriverBuffers(state);
     sweepTlbs(state);
     sweepUserfaultfds(state);
     sweepCaches(state);

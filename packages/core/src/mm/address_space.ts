@@ -48,6 +48,7 @@ const RA_PREV_POS = 37;
 const PUNCH_WAITERS = 38;
 /** Of a driver's buffer (FILE_DRIVER): its fence, mm/dma_fence.ts. */
 const FENCE = 40;
+export const FENCE_WORDS = 4;
 // Line 3.
 const I_RWSEM = 48;
 const RESV_LOCK = 56;
