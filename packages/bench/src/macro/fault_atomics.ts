@@ -5,6 +5,7 @@
 import { policyByName } from '@faultlab/core/policy/policies';
 import { FAULT_KINDS } from '@faultlab/workers/fault_kinds/by_name';
 import { measureKind } from '@faultlab/workers/fault_kinds/measure';
+import type { MemoryWrapper } from '@faultlab/workers/fault_kinds/one_thread_machine';
 import type { Benchmark, Row } from '../benchmark.ts';
 import { type AtomicCounts, countAtomics } from '../count_atomics.ts';
 
@@ -20,15 +21,16 @@ function rowOf(policy: string, kind: (typeof FAULT_KINDS)[number]): Row {
   let counts: AtomicCounts = { total: 0 };
   let before = 0;
   let taken = 0;
-  const wrap: Parameters<typeof measureKind>[2] = (memory) => {
+  const wrap: MemoryWrapper = (memory) => {
     const counted = countAtomics(memory);
     counts = counted.counts;
     return counted.memory;
   };
-  measureKind(policyByName(policy), kind, wrap, (begin) => {
+  const around = (begin: boolean): void => {
     if (begin) before = counts.total;
     else taken = counts.total - before;
-  });
+  };
+  measureKind(policyByName(policy), kind, { wrap, around });
   const rows = kind.rows.length === 1 ? `row ${kind.rows[0]}` : `rows ${kind.rows.join(', ')}`;
   return { task: `${kind.name} (${rows}), ${policy}`, value: taken, unit: 'ops' };
 }

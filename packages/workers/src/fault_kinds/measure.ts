@@ -16,7 +16,7 @@ import {
 } from '@faultlab/core/trace/counters';
 import { FAULT_KINDS } from './by_name.ts';
 import type { FaultKind } from './fault_kind.ts';
-import { type FaultLock, type MemoryWrapper, OneThreadMachine } from './one_thread_machine.ts';
+import { type FaultLock, OneThreadMachine, type OneThreadOptions } from './one_thread_machine.ts';
 
 /** What one fault took, from the access to the access done. */
 export interface FaultCounts {
@@ -45,14 +45,16 @@ const COUNTED: readonly number[] = [
   PC_MAJ_FLT,
 ];
 
-/** @param wrap see OneThreadMachine @param around called right before and right after the access */
-export function measureKind(
-  policy: FaultPolicy,
-  kind: FaultKind,
-  wrap?: MemoryWrapper,
-  around: (begin: boolean) => void = () => {},
-): FaultCounts {
-  const machine = new OneThreadMachine(policy, wrap);
+export interface MeasureOptions extends OneThreadOptions {
+  /** Called right before and right after the access. */
+  readonly around?: (begin: boolean) => void;
+  /** Called when the fault is over. */
+  readonly finish?: (machine: OneThreadMachine) => void;
+}
+
+export function measureKind(policy: FaultPolicy, kind: FaultKind, options: MeasureOptions = {}): FaultCounts {
+  const { around = () => {}, finish = () => {} } = options;
+  const machine = new OneThreadMachine(policy, options);
   const access = kind.prepare(machine);
   // Of the CPU that faults; a handler's own locks are not the fault's.
   const counted = (): number[] => COUNTED.map((event) => machine.cpu.words[machine.cpu.percpu + event] as number);
@@ -63,6 +65,8 @@ export function measureKind(
   around(false);
   assert(ended === (kind.ends ?? 0), 'measureKind: the access did not end as its kind says');
   const after = counted();
+  const waits = withoutRepeats(machine.takeWaits());
+  finish(machine);
   const delta = (event: number): number => (after[COUNTED.indexOf(event)] as number) - (before[COUNTED.indexOf(event)] as number);
   return {
     kind: kind.name,
@@ -72,7 +76,7 @@ export function measureKind(
     mmapAttempts: delta(MMAP_ATTEMPTS) + delta(FAULTS_GUP),
     dropped: delta(LOCK_DROPPED_FOR_IO),
     major: delta(PC_MAJ_FLT) > 0,
-    waits: withoutRepeats(machine.takeWaits()),
+    waits,
   };
 }
 

@@ -7,10 +7,12 @@ import { assert } from '@faultlab/core/base/assert';
 import { type CpuId, type MappingId, type MmId, NO_MAPPING, type Vpn } from '@faultlab/core/base/brand';
 import { cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
+import { sweep } from '@faultlab/core/invariants/sweep';
 import { serveQueued, setupDevice } from '@faultlab/core/io/block_device';
 import { CONTENTS_BLANK, CONTENTS_FILES, type DeviceId } from '@faultlab/core/io/device_record';
 import { readHeld } from '@faultlab/core/locking/held_locks';
 import { LOCK_MMAP, LOCK_VMA } from '@faultlab/core/locking/lock_class';
+import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import { createFile, type FileSpec } from '@faultlab/core/mm/address_space';
@@ -59,6 +61,12 @@ function faultLockHeld(cpu: Cpu): FaultLock {
 /** Puts something in front of a memory, such as a counter of atomic operations. */
 export type MemoryWrapper = (memory: SharedMemory) => SharedMemory;
 
+export interface OneThreadOptions {
+  readonly wrap?: MemoryWrapper;
+  /** Check more than the constant-time assertions. */
+  readonly verify?: boolean;
+}
+
 export class OneThreadMachine {
   /** The CPU that faults. */
   readonly cpu: Cpu;
@@ -68,16 +76,16 @@ export class OneThreadMachine {
   readonly #steps: (() => void)[] = [];
   readonly #waits: FaultLock[] = [];
 
-  constructor(policy: FaultPolicy, wrap: MemoryWrapper = (memory) => memory) {
+  constructor(policy: FaultPolicy, { wrap = (memory) => memory, verify = false }: OneThreadOptions = {}) {
     const bare = createMachineMemory(SIZE);
     setupDevice(bare, FILE_DEVICE, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_FILES, server: 'idle' });
     setupDevice(bare, SWAP_DEVICE, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_BLANK, server: 'idle' });
     setupDevice(bare, SYNC_SWAP_DEVICE, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_BLANK });
-    const options = { now: () => performance.now(), policy };
+    const options = { now: () => performance.now(), policy, verify };
     this.cpu = createCpu({ ...options, id: 0 as CpuId, memory: wrap(bare), idle: () => this.#idle() });
     this.other = createCpu({ ...options, id: 1 as CpuId, memory: bare });
+    // The other CPU stays out of grace periods: on one thread it is never in the middle of anything when CPU 0 waits for them.
     cpuOnline(this.cpu);
-    cpuOnline(this.other);
     this.mm = mm_alloc(this.cpu);
     switch_mm(this.cpu, this.mm);
   }
@@ -105,6 +113,14 @@ export class OneThreadMachine {
   /** Lets the devices finish what was submitted. */
   drain(): void {
     while (serveQueued(this.other, FILE_DEVICE) || serveQueued(this.other, SWAP_DEVICE));
+  }
+
+  /** Broken invariants of the machine as it is, at rest. */
+  violations(): string[] {
+    this.drain();
+    rcu_barrier(this.cpu);
+    rcu_barrier(this.other);
+    return sweep(this.cpu).map(({ id, message }) => `${id}: ${message}`);
   }
 
   file(spec: FileSpec): MappingId {
