@@ -125,6 +125,21 @@ test(
 );
 
 test(
+  'cold files are read from a device whose model is named, and JSON has its counts',
+  async () => {
+    await withFiles({ 'good.txt': GOOD, 'times.txt': '50us\n' }, async (folder) => {
+      const { code, out } = await faultlab(folder, ['good.txt', '--cold', '--io', 'list:times.txt', '--json', 'out.json']);
+      assert.is(code, 0, out);
+      assert.match(out, /^Files on a device \(list of 1 time.*\); no page of a file was in memory at the start$/m);
+      assert.match(out, /^ {2}\d+ reads? of \d+ pages?, 0 writes of 0 pages; the longest took /m);
+      const { io } = JSON.parse(readFileSync(join(folder, 'out.json'), 'utf8')) as ReplayResult;
+      assert.is(io?.start, 'cold');
+    });
+  },
+  DEADLINE,
+);
+
+test(
   'lost events are counted and named',
   async () => {
     const text = program()
@@ -154,6 +169,18 @@ const MISTAKES: readonly (readonly [string, readonly string[], Readonly<Record<s
   ['an unknown policy', ['t.txt', '--policy', 'linux-1.0'], { 't.txt': GOOD }, /linux-1\.0/],
   ['an unknown speed', ['t.txt', '--speed', 'slow'], { 't.txt': GOOD }, /slow/],
   ['a bad number of differences', ['t.txt', '--show', '-1'], { 't.txt': GOOD }, /--show/],
+  [
+    'a latency that is none',
+    ['t.txt', '--cold', '--io', 'slow'],
+    { 't.txt': GOOD },
+    /^The latency "slow" is not understood: it must be one of zero, fixed:100us/,
+  ],
+  [
+    'a list of latencies that is not there',
+    ['t.txt', '--io', 'list:none'],
+    { 't.txt': GOOD },
+    /^The list of latencies ".*none" cannot be read \(ENOENT\)/,
+  ],
   ['standard input twice', ['-', '-'], {}, /Standard input \(-\) is named twice/],
 ];
 for (const [name, args, files, message] of MISTAKES) {
