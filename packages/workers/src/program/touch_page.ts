@@ -10,7 +10,7 @@ import { read, readInKernel, readRemote, valueRead, write, writeInKernel, writeR
 import { NO_FLOOR } from './file_shadow.ts';
 import { isWrite, OP_KERNEL_READ, OP_KERNEL_WRITE, OP_READ, OP_REMOTE_READ, OP_REMOTE_WRITE, OP_WRITE, type OpKind, opName } from './op.ts';
 import { ACCESS_KILLED, ACCESS_OK, ACCESS_OOM, BUS_ADRERR, gradeOf, outcomeName } from './outcome.ts';
-import { OUTCOME } from './page_shadow.ts';
+import { OUTCOME, type PageShadow } from './page_shadow.ts';
 import { publish, published } from './published.ts';
 
 /** @returns how the access ended; 0 is good. @throws InvariantError when it cannot end so, or the content is wrong */
@@ -21,9 +21,10 @@ export function touchPage(actor: Actor, kind: OpKind, page: number, stamp: numbe
   const floor = writes ? NO_FLOOR : floorOf(actor, page);
   const result = access(actor, kind, page, stamp);
   if (shadow !== undefined && writes && result !== ACCESS_OK) shadow.writeEnded(page);
-  if (predicted === ACCESS_OK && mayBeBus(kind, result) && shadow?.mayBeBeyondEnd(page) === true) return result;
+  const busAllowed = shadow !== undefined && (shadow.mayBeBeyondEnd(page) || mayBeRefused(actor, shadow));
+  if (predicted === ACCESS_OK && mayBeBus(kind, result) && busAllowed) return result;
   if (predicted !== undefined) judgeEnding(actor, kind, page, predicted, result);
-  else if (gradeOf(kind, result, actor.signals) === 'forbidden' && !(result === BUS_ADRERR && shadow?.mayBeBeyondEnd(page) === true)) {
+  else if (gradeOf(kind, result, actor.signals) === 'forbidden' && !(result === BUS_ADRERR && busAllowed)) {
     throw impossible(kind, page, result, 'that is never possible here');
   }
   if (result !== ACCESS_OK || shadow === undefined) return result;
@@ -40,6 +41,13 @@ export function floorOf(actor: Actor, page: number): number {
   const file = shadow?.fileOf(page);
   return shadow === undefined || file === undefined ? NO_FLOOR : published(actor, file.file, shadow.filePage(page));
 }
+
+/**
+ * With one retry (until 5.6) a fault that its handler has answered, and that finds the page gone or protected again, may not ask a second time: SIGBUS.
+ * That is what faults may be tried more than once for.
+ */
+const mayBeRefused = ({ cpu }: Actor, { region }: PageShadow): boolean =>
+  cpu.policy.retries === 'one' && (region.fresh ?? 'zero') !== 'zero';
 
 /** User code gets a signal, the kernel an error. */
 const mayBeBus = (kind: OpKind, result: number): boolean => result === BUS_ADRERR || (kind !== OP_READ && kind !== OP_WRITE && result < 0);
