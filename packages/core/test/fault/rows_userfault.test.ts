@@ -2,11 +2,13 @@
  * Rows 29, 36 and 37: faults that a handler in user space resolves. One attempt, called directly; then whole faults with the handler on a second CPU of
  * the same thread, which runs when the first would sleep, or at a named point.
  */
-import type { Pte, Vpn, Word } from '@faultlab/core/base/brand';
+import type { Pfn, Pte, Vpn, Word } from '@faultlab/core/base/brand';
 import { NO_MM, NO_UFFD } from '@faultlab/core/base/brand';
 import { EEXIST } from '@faultlab/core/base/errno';
 import { cpuOffline, cpuOnline } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
+import { FOLL_NOWAIT, FOLL_REMOTE } from '@faultlab/core/fault/foll_flags';
+import { __get_user_pages_locked } from '@faultlab/core/fault/gup';
 import { handle_mm_fault } from '@faultlab/core/fault/handle_mm_fault';
 import {
   FAULT_FLAG_ALLOW_RETRY,
@@ -363,6 +365,33 @@ test('a write through GUP to a protected page waits for the handler, too', () =>
     protect(scene, WRITTEN_PAGE);
     scene.whenAsleep.push(() => unprotect(scene, WRITTEN_PAGE));
     assert.is(processVmWrite(scene.cpu, scene.mm, WRITTEN_PAGE as Vpn, 1), 0);
+  });
+});
+
+test('row 36 through GUP: FOLL_NOWAIT comes back at once with nothing done, the lock as it was and nobody asked', () => {
+  withUserfault({ mode: MISSING }, (scene) => {
+    const { cpu, mm } = scene;
+    const pages: Pfn[] = [];
+    const lock = { locked: true };
+    mmap_read_lock(cpu, mm);
+    assert.is(__get_user_pages_locked(cpu, mm, X as Vpn, 1, FOLL_NOWAIT | FOLL_REMOTE, pages, lock), 0);
+    assert.equal(lock, { locked: true });
+    mmap_read_unlock(cpu, mm);
+    assert.equal(pages, []);
+    assert.throws(() => scene.read(), /nothing to read/);
+  });
+});
+
+test('B22: a context closed while GUP waits: GUP has no lock then, so the closing CPU gets mmap_lock, and GUP gets its page', () => {
+  withUserfault({ mode: MISSING }, (scene) => {
+    const { cpu, mm, handler, ctx } = scene;
+    scene.closed = true;
+    scene.whenAsleep.push(() => {
+      assert.is(heldCount(cpu), 0);
+      userfaultfd_release(handler, ctx);
+    });
+    assert.is(processVmRead(cpu, mm, X as Vpn), 0);
+    assert.is(cpu.value, 0);
   });
 });
 
