@@ -49,6 +49,7 @@ export const fillStamp = (page: number): number => makeStamp(page, -1, 0);
  * Only for stamps that count the writes of their page, and less than half of the counter apart.
  */
 export function isOlder(value: number, than: number, page: number): boolean {
+  if (!stampFits(than, page)) return false; // What a page of a file held at first is older than every stamp.
   if (!stampFits(value, page)) return true;
   if (stampCpu(value) !== stampCpu(than)) return false;
   const steps = ((than & COUNTER_MASK) - (value & COUNTER_MASK) + COUNTER_MASK) % COUNTER_MASK;
