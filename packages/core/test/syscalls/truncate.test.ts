@@ -14,13 +14,14 @@ import { folio_lock, folio_unlock } from '@faultlab/core/mm/folio_lock';
 import * as mman from '@faultlab/core/mm/mman';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import { FILE_END } from '@faultlab/core/mm/unmap_mapping';
+import { setSysctl } from '@faultlab/core/mm/vm_sysctl';
 import { sys_read, sys_write } from '@faultlab/core/syscalls/file_rw';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
 import { sys_fsync } from '@faultlab/core/syscalls/msync';
 import { sys_munmap } from '@faultlab/core/syscalls/munmap';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, sys_fallocate, sys_ftruncate } from '@faultlab/core/syscalls/truncate';
 import { readCounters } from '@faultlab/core/trace/counters';
-import { BEFORE_UNMAP_MAPPING } from '@faultlab/core/trace/points';
+import { BEFORE_FOLIO_LOCK, BEFORE_UNMAP_MAPPING } from '@faultlab/core/trace/points';
 import { ACCESS_NAMES, userRead, userWrite } from '@faultlab/core/user/access';
 import { assert, suite } from '@faultlab/test-support';
 import { AtPoint, cachedFlags, cachedFolio, DISK, type OnDisk, pteOf, withDisk } from '../fixtures/disk.ts';
@@ -214,6 +215,41 @@ test('between the new size and the unmapping a mapped page is still there, and a
     assert.is(read(other, X + 5), 'BUS_ADRERR');
     sys_munmap(cpu, X, PAGES);
   });
+});
+
+test('a fault that finds a page, and gets its lock when it has left the file, looks again: beyond the end, or a new page (R14)', () => {
+  for (const kind of [mman.MAP_SHARED, mman.MAP_PRIVATE]) {
+    for (const writes of [false, true]) {
+      for (const [what, expected] of [
+        ['shorter', 'BUS_ADRERR'],
+        ['shorter and longer again', 0],
+        ['hole', 0],
+      ] as const) {
+        const points = new AtPoint();
+        withDisk({ pages: PAGES, points }, (one) => {
+          const { cpu, file } = one;
+          setSysctl(cpu.memory, { faultAroundPages: 1 });
+          map(cpu, X, file, kind);
+          const other = one.other();
+          other.idle = one.serve;
+          points.once(BEFORE_FOLIO_LOCK, () => {
+            if (what === 'hole') assert.is(sys_fallocate(other, file, PUNCH, 6, 1), 0);
+            else assert.is(sys_ftruncate(other, file, 4), 0);
+            if (what === 'shorter and longer again') assert.is(sys_ftruncate(other, file, PAGES), 0);
+          });
+          const got = writes ? ACCESS_NAMES[userWrite(cpu, (X + 6) as Vpn, 66)] : read(cpu, X + 6);
+          assert.is(got, writes && expected === 0 ? 'ok' : expected, what);
+          assert.is(points.passed, 1);
+          assert.is(readCounters(cpu.memory).folio_gone_found_again, 1);
+          if (writes && expected === 0) {
+            assert.is(read(cpu, X + 6), 66);
+            assert.is(fread(cpu, file, 6), kind === mman.MAP_SHARED ? 66 : 0);
+          }
+          sys_munmap(cpu, X, PAGES);
+        });
+      }
+    }
+  }
 });
 
 test('a file that is read again after every kind of change holds what a list of numbers holds', () => {
