@@ -9,6 +9,7 @@ import { disjointAnon } from './disjoint_anon.ts';
 import { dontneedRace } from './dontneed_race.ts';
 import { driverFence } from './driver_fence.ts';
 import { forkCow } from './fork_cow.ts';
+import { forkIo } from './fork_io.ts';
 import { gupMunmap } from './gup_munmap.ts';
 import { gupRace } from './gup_race.ts';
 import { ioConvoyFile } from './io_convoy_file.ts';
@@ -21,6 +22,8 @@ import { processChurn } from './process_churn.ts';
 import { readahead } from './readahead.ts';
 import { samePageStorm } from './same_page_storm.ts';
 import { sharedWriteStorm } from './shared_write_storm.ts';
+import { shmemStorm } from './shmem_storm.ts';
+import { signalWaits } from './signal_waits.ts';
 import { splitMergeStorm } from './split_merge_storm.ts';
 import { stackGrowth } from './stack_growth.ts';
 import { swarm } from './swarm.ts';
@@ -49,6 +52,9 @@ export const SCENARIOS: readonly Scenario[] = [
   uffdHandoff,
   driverFence,
   migrateRace,
+  shmemStorm,
+  forkIo,
+  signalWaits,
   swarm,
   canary,
 ];
