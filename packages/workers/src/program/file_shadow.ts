@@ -85,7 +85,7 @@ export class FileShadow {
       const vanished = this.use.discards === 'shared' || (state & (MAYBE_ZERO | UNKNOWN)) !== 0;
       if (last !== 0 && !vanished) throw wrong('a write to a file was lost', this.#nameOf(page), last, value);
     } else if (value !== last && (state & UNKNOWN) === 0) this.#judgeChange(page, last, value);
-    if (floor !== NO_FLOOR && this.#neverGoesBack(page) && isOlder(value, floor, fileKey(this.file, page))) {
+    if (floor !== NO_FLOOR && this.#neverGoesBack(page) && this.#isOlder(page, value, floor)) {
       throw wrong('an old copy of a page of a file was read', this.#nameOf(page), floor, value);
     }
     this.#state[page] = state & ~UNKNOWN;
@@ -105,8 +105,14 @@ export class FileShadow {
       throw wrong('the content of a page of a file belongs elsewhere, or an overwritten one came back', this.#nameOf(page), last, value);
     }
     if (this.isMine(page)) throw wrong('somebody else wrote the page, or an old write came back', this.#nameOf(page), last, value);
-    if (value === this.#before[page] || (last !== 0 && isOlder(value, last, fileKey(this.file, page))))
+    if (value === this.#before[page] || (last !== 0 && this.#isOlder(page, value, last)))
       throw wrong('an overwritten or discarded content came back', this.#nameOf(page), last, value);
+  }
+
+  /** What a page held at first may look like a stamp, and is older than all of them. */
+  #isOlder(page: number, value: number, than: number): boolean {
+    const first = this.#initial(page);
+    return than !== first && (value === first || isOlder(value, than, fileKey(this.file, page)));
   }
 
   /** A content for the page, different from all that this CPU has put there for long. */
