@@ -1,7 +1,8 @@
 /** A handler and faulting CPUs on real threads: every fault is answered, nobody sleeps for ever, and every page holds what somebody put there. */
 import type { CpuId, UffdId } from '@faultlab/core/base/brand';
-import { NO_MM } from '@faultlab/core/base/brand';
+import { NO_MM, NO_UFFD } from '@faultlab/core/base/brand';
 import { cpuOffline, cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
+import type { Cpu } from '@faultlab/core/cpu';
 import { sweep } from '@faultlab/core/invariants/sweep';
 import { mm_alloc } from '@faultlab/core/mm/mm_struct';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
@@ -28,20 +29,28 @@ for (const [threads, policy] of [
   [4, RWSEM_6_18],
   [4, policyByName('linux-6.0')],
 ] as const) {
-  test(`${threads - 1} faulting threads and a handler, ${policy.name}: no fault is lost`, () => torture(threads, policy), {
+  test(`${threads - 1} faulting threads and a handler, ${policy.name}: no fault is lost`, () => torture(threads, policy, true), {
     deadlineMs: DEADLINE_MS + 5_000,
   });
 }
 
-async function torture(threads: number, policy: FaultPolicy): Promise<void> {
+for (const policy of [policyByName('linux-6.18'), RWSEM_6_18]) {
+  test(
+    `contexts are opened and closed while 3 threads fault, ${policy.name}: no fault is lost, and none gets SIGBUS`,
+    () => torture(4, policy, false),
+    { deadlineMs: DEADLINE_MS + 5_000 },
+  );
+}
+
+/** @param keepsOpen one context for all the time; otherwise the handler opens and closes one after the other */
+async function torture(threads: number, policy: FaultPolicy, keepsOpen: boolean): Promise<void> {
   const memory = createMachineMemory({ ...SMALL_SIZE, cpus: threads + 1 });
   const cpu = createCpu({ id: threads as CpuId, memory, policy, now: () => performance.now(), verify: true });
   cpuOnline(cpu);
   const mm = mm_alloc(cpu);
   switch_mm(cpu, mm);
   mapPrivate(cpu, X, PAGES);
-  const ctx = sys_userfaultfd(cpu) as UffdId;
-  assert.is(userfaultfd_register(cpu, ctx, X, PAGES, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP), 0);
+  const ctx = keepsOpen ? openContext(cpu) : NO_UFFD;
   switch_mm(cpu, NO_MM);
   cpuOffline(cpu);
   const results = await runThreads<TortureResult, TortureOrder>({
@@ -52,7 +61,7 @@ async function torture(threads: number, policy: FaultPolicy): Promise<void> {
   });
   cpuOnline(cpu);
   assert.equal(sweep(cpu), []);
-  userfaultfd_release(cpu, ctx);
+  if (ctx !== NO_UFFD) userfaultfd_release(cpu, ctx);
   mmput(cpu, mm);
   cpuOffline(cpu);
   assert.equal(sweep(cpu), []);
@@ -62,7 +71,13 @@ async function torture(threads: number, policy: FaultPolicy): Promise<void> {
     'an access failed, or found what nobody had put there',
   );
   const { userfaults } = readCounters(memory);
-  assert.ok(userfaults >= ROUNDS / 2, `only ${userfaults} faults went to the handler`);
+  assert.ok(userfaults >= (keepsOpen ? ROUNDS / 2 : 10), `only ${userfaults} faults went to the handler`);
+}
+
+function openContext(cpu: Cpu): UffdId {
+  const ctx = sys_userfaultfd(cpu) as UffdId;
+  assert.is(userfaultfd_register(cpu, ctx, X, PAGES, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP), 0);
+  return ctx;
 }
 
 test.run();

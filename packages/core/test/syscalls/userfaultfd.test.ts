@@ -8,6 +8,7 @@ import { createFile, freeFile } from '@faultlab/core/mm/address_space';
 import { dropFilePages } from '@faultlab/core/mm/filemap';
 import { mm_alloc, set_max_map_count } from '@faultlab/core/mm/mm_struct';
 import { MAP_FIXED, MAP_PRIVATE, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ } from '@faultlab/core/mm/mman';
+import { drain_local_pages } from '@faultlab/core/mm/page_alloc';
 import { pte_uffd_wp, pte_write } from '@faultlab/core/mm/pte';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import { UFFD_FEATURE_WP_UNPOPULATED } from '@faultlab/core/mm/userfaultfd_ctx';
@@ -38,6 +39,7 @@ import {
 import { readCounters } from '@faultlab/core/trace/counters';
 import { userRead, userWrite } from '@faultlab/core/user/access';
 import { assert, suite } from '@faultlab/test-support';
+import { hog } from '../fixtures/hog.ts';
 import { areasOf, layoutText } from '../fixtures/layout.ts';
 import { mapPrivate, pteOf, RW, type Scene, WRITTEN_PAGE, withUserfault, X } from '../fixtures/userfault.ts';
 import { RWSEM_6_18, withCpu } from '../fixtures/with_cpu.ts';
@@ -214,6 +216,24 @@ test('reading: nothing there, a signal, a context that is closed', () => {
     };
     scene.closed = true;
     assert.is(userfaultfd_ctx_read(handler, ctx, 1), ENODEV);
+  });
+});
+
+test('no frame, no page table: ENOMEM for the answer, after what could be done; the next one succeeds', () => {
+  withUserfault({ mode: MISSING | WP, features: UFFD_FEATURE_WP_UNPOPULATED }, (scene) => {
+    const { cpu, handler, ctx } = scene;
+    mapPrivate(cpu, X + 512, 4);
+    assert.is(userfaultfd_register(cpu, ctx, X + 512, 4, MISSING | WP), 0);
+    assert.is(userfaultfd_copy(handler, ctx, X, 1, 1), 1); // The handler's CPU has a stock of frames now.
+    for (const kind of ['frames', 'tables'] as const) {
+      const at = kind === 'frames' ? X + 1 : X + 512;
+      drain_local_pages(cpu);
+      const giveBack = hog(handler, kind, 0);
+      assert.is(userfaultfd_copy(handler, ctx, at, 2, 1), ENOMEM, kind);
+      if (kind === 'tables') assert.is(userfaultfd_writeprotect(handler, ctx, at, 2, true), ENOMEM);
+      giveBack();
+      assert.is(userfaultfd_copy(handler, ctx, at, 2, 1), 2, kind);
+    }
   });
 });
 
