@@ -29,7 +29,6 @@ import {
   folio_get,
   folio_index,
   folio_mapcount,
-  folio_ref_count,
   folio_ref_freeze,
   folio_ref_unfreeze,
   folioClear,
@@ -127,28 +126,27 @@ function move(cpu: Cpu, src: Pfn, mapping: number, target: MigrateTarget): numbe
   return moved ? 0 : EAGAIN;
 }
 
-/** The new folio becomes what the old one was, if nobody else has a reference to that. @returns whether it did */
+/**
+ * The new folio becomes what the old one was, if nobody else has a reference to that. No entry leads to the old one any more, and waiters take no
+ * reference. Whoever comes by another way - the page cache, a look at the frame - finds no reference to take while it is frozen, and afterwards a
+ * folio that is nobody's page.
+ * @locks in: both folio locks. Never sleeps. @returns whether it did
+ */
 function move_to_new_folio(cpu: Cpu, src: Pfn, dst: Pfn, mapping: number, index: number): boolean {
-  const file = folioFile(mapping);
-  if (file === 0) {
-    // No entry and no cache leads here any more, and waiters take no reference: what is not there now does not come.
-    if (folio_ref_count(cpu, src) !== CALLERS) return false;
-    become(cpu, src, dst, mapping, index);
-    setFolioMapping(cpu, src, 0, 0);
-    return true;
-  }
   const m = cpu.memory;
-  spin_lock(cpu, pagesLockWord(m, file));
-  // A lookup of the page cache finds no reference to take and looks again until the new folio is there.
-  const frozen = folio_ref_freeze(cpu, src, CALLERS + 1);
+  const file = folioFile(mapping);
+  if (file !== 0) spin_lock(cpu, pagesLockWord(m, file));
+  const frozen = folio_ref_freeze(cpu, src, file === 0 ? CALLERS : CALLERS + 1);
   if (frozen) {
     become(cpu, src, dst, mapping, index);
-    folio_get(cpu, dst); // The cache's.
-    xa_store(cpu, pagesRoot(m, file), index, dst); // Cannot fail: the slot is there.
+    if (file !== 0) {
+      folio_get(cpu, dst); // The page cache's.
+      xa_store(cpu, pagesRoot(m, file), index, dst); // Cannot fail: the slot is there.
+    }
     setFolioMapping(cpu, src, 0, 0);
     folio_ref_unfreeze(cpu, src, CALLERS);
   }
-  spin_unlock(cpu, pagesLockWord(m, file));
+  if (file !== 0) spin_unlock(cpu, pagesLockWord(m, file));
   return frozen;
 }
 
