@@ -1,9 +1,9 @@
 /**
  * I17, Q05, Q03, I25: a frame is free or in use, never both; it has as many mappings as entries lead to it and as many references as it has
- * mappings and places in page caches; none is locked; the zero page is still zero.
+ * mappings and places in page caches and in the swap cache; none is locked; the zero page is still zero.
  * Next: invariants/rmap.ts
  */
-import type { MappingId, MmId, Pfn } from '../base/brand.ts';
+import type { MappingId, MmId, Pfn, SwapId } from '../base/brand.ts';
 import { nrpages, pagesRoot } from '../mm/address_space.ts';
 import {
   folio_index,
@@ -27,6 +27,7 @@ import { anonRssWord, fileRssWord, shmemRssWord } from '../mm/mm_struct.ts';
 import { freeLists } from '../mm/page_alloc.ts';
 import { rmapFolio } from '../mm/rmap_folio.ts';
 import { xa_is_value } from '../mm/swap_entry.ts';
+import { slotSeen, swapMax } from '../mm/swapfile.ts';
 import { xa_for_each } from '../mm/xarray.ts';
 import { MAPPING_CACHE } from '../slab/caches.ts';
 import { cacheSlots, isAllocated } from '../slab/kmem_cache.ts';
@@ -45,6 +46,7 @@ export function sweepFrames(state: SweepState): void {
   const uses: Uses = { entries: new Int32Array(frames), caches: new Int32Array(frames), free: new Uint8Array(frames) };
   countEntries(state, uses);
   countPageCaches(state, uses);
+  countSwapCache(state, uses);
   sweepFreeLists(state, uses);
   sweepZeroPage(state);
   for (let pfn = 1; pfn < frames; pfn++) sweepFrame(state, uses, pfn as Pfn);
@@ -94,6 +96,16 @@ function countPageCaches(state: SweepState, uses: Uses): void {
     });
     if (pages !== nrpages(m, file))
       state.report('Q05', `file ${file}: it counts ${nrpages(m, file)} pages in the page cache, but has ${pages}`);
+  }
+}
+
+function countSwapCache(state: SweepState, uses: Uses): void {
+  const { m } = state;
+  for (let area = 0; area < m.size.swaps; area++) {
+    for (let offset = 1; offset < swapMax(m, area as SwapId); offset++) {
+      const { folio } = slotSeen(m, area as SwapId, offset);
+      if (folio !== NO_FOLIO) uses.caches[folio] = (uses.caches[folio] as number) + 1;
+    }
   }
 }
 

@@ -3,7 +3,7 @@
  * one that is what the entry says: memory of a device, anonymous memory that a device has for itself, a broken frame; a marker marks something.
  * Next: invariants/frames.ts
  */
-import type { Pfn, SwpEntry } from '../base/brand.ts';
+import type { Pfn, Pte, SwpEntry } from '../base/brand.ts';
 import { folioFlagsWord, folioGeneration, folioMapping, PG_anon_exclusive, PG_device, PG_hwpoison, ZERO_PFN } from '../mm/folio.ts';
 import {
   is_device_exclusive_entry,
@@ -18,7 +18,11 @@ import {
   PTE_MARKER_UFFD_WP,
   pfn_swap_entry_to_page,
   pte_marker_get,
+  pte_swp_clear_exclusive,
+  pte_swp_clear_uffd_wp,
   pte_to_swp_entry,
+  swp_entry_to_pte,
+  swp_offset,
 } from '../mm/swap_entry.ts';
 import { type EntrySeen, entryName, type SweepState } from './sweep_state.ts';
 
@@ -26,11 +30,19 @@ const MARKERS = PTE_MARKER_UFFD_WP | PTE_MARKER_POISONED | PTE_MARKER_GUARD;
 
 export function sweepNonPresent(state: SweepState, entry: EntrySeen): void {
   const swp = pte_to_swp_entry(entry.pte);
-  if (!non_swap_entry(swp)) state.report('I23', `${entryName(entry)} is neither empty nor present`);
-  else if (is_pte_marker_entry(swp)) sweepMarker(state, entry, swp);
+  if (!non_swap_entry(swp)) {
+    // invariants/swap.ts follows it.
+    if (!leadsToSwap(entry.pte)) state.report('I23', `${entryName(entry)} is neither empty nor present`);
+  } else if (is_pte_marker_entry(swp)) sweepMarker(state, entry, swp);
   else if (is_migration_entry(swp))
     state.report('I32', `${entryName(entry)} says that frame ${pfn_swap_entry_to_page(swp)} is being moved`);
   else sweepFrameEntry(state, entry, swp, pfn_swap_entry_to_page(swp));
+}
+
+/** Of the form of a swap entry, and nothing besides. */
+function leadsToSwap(pte: Pte): boolean {
+  const swp = pte_to_swp_entry(pte);
+  return swp_offset(swp) > 0 && pte_swp_clear_uffd_wp(pte_swp_clear_exclusive(pte)) === swp_entry_to_pte(swp);
 }
 
 function sweepMarker(state: SweepState, entry: EntrySeen, swp: SwpEntry): void {

@@ -17,6 +17,7 @@ import { sweepMmapLocks } from './mmap_locks.ts';
 import { sweepPageTables } from './page_tables.ts';
 import { sweepRcu } from './rcu.ts';
 import { sweepRmap } from './rmap.ts';
+import { sweepSwap } from './swap.ts';
 import { SweepState, type Violation } from './sweep_state.ts';
 import { sweepTlbs } from './tlb.ts';
 import { sweepUserfaultfds } from './userfaultfds.ts';
@@ -40,6 +41,7 @@ export function sweep(cpu: Cpu): Violation[] {
     sweepEntries(state);
     sweepFilePages(state);
     sweepFrames(state);
+    sweepSwap(state);
     sweepRmap(state);
     sweepDriverBuffers(state);
     sweepTlbs(state);

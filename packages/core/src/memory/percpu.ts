@@ -79,6 +79,8 @@ export const PC_LRU_BATCH = 784;
 export const LRU_BATCH_WORDS = 32;
 // --- line 51: small per-task state: pages dirtied since the last look at the dirty limits ---------------------------------------------
 export const PC_NR_DIRTIED = 816;
+/** The slot that this CPU was given last, of each of the 8 swap areas. */
+export const PC_SWAP_LAST = 824;
 
 export const RUN_OFFLINE = 0;
 export const RUN_RUNNING = 1;

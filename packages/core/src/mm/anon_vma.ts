@@ -12,7 +12,7 @@ import type { Cpu } from '../cpu.ts';
 import { LOCK_ANON_VMA } from '../locking/lock_class.ts';
 import { down_read, down_write, RWSEM_WORDS, up_read, up_write } from '../locking/rwsem.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { atomic_fetch_add, atomic_read, atomic_set } from '../memory/atomic.ts';
+import { atomic_fetch_add, atomic_inc_not_zero_limited, atomic_read, atomic_set } from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { ANON_VMA_CACHE, AVC_CACHE } from '../slab/caches.ts';
@@ -58,6 +58,8 @@ const LIST_PREV = 5;
 assert(1 << ANON_SHIFT === RECORD_WORDS.anonVma && ROOT >= RWSEM_WORDS, 'anon_vma: the record has another size in memory/layout.ts');
 assert(1 << AVC_SHIFT === RECORD_WORDS.avc, 'anon_vma_chain: the record has another size in memory/layout.ts');
 
+const REFCOUNT_MAX = 0x7fffffff;
+
 const anonAt = (id: AnonVmaId, field: number): number => (id << ANON_SHIFT) + field;
 const avcAt = (id: AvcId, field: number): number => (id << AVC_SHIFT) + field;
 const anonField = (m: SharedMemory, id: AnonVmaId, field: number): number => m.anonVmas[anonAt(id, field)] as number;
@@ -102,6 +104,12 @@ function anon_vma_alloc(cpu: Cpu): AnonVmaId {
 /** One more reference to an anon_vma that cannot vanish meanwhile. */
 export function get_anon_vma(cpu: Cpu, id: AnonVmaId): void {
   atomic_fetch_add(cpu, anonWord(cpu.memory, id, REFCOUNT), 1); // Alone: the caller's area keeps it.
+}
+
+/** A reference on an anon_vma that may be on its way out, or another one already: the caller looks again afterwards. @returns whether there is one */
+export function try_get_anon_vma(cpu: Cpu, id: AnonVmaId): boolean {
+  // Acquire. Pairs with: put_anon_vma(), and anon_vma_alloc() of the slot's next owner.
+  return atomic_inc_not_zero_limited(cpu, anonWord(cpu.memory, id, REFCOUNT), REFCOUNT_MAX) !== 0;
 }
 
 /** Drops a reference; the last one frees it, and drops the family's root. Pairs with: get_anon_vma(). */

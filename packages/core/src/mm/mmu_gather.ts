@@ -7,7 +7,7 @@
  *   3 flushes: waits for 2
  *   4 frees the frame                         <- decides: nobody can write to it any more
  *
- * @kernel mm/mmu_gather.c tlb_gather_mmu(), tlb_finish_mmu()
+ * @kernel mm/mmu_gather.c tlb_gather_mmu(), tlb_finish_mmu(); mm/swap_state.c free_folio_and_swap_cache()
  * @fidelity reduced: one batch list, flushed when it is long
  * Next: mm/zap.ts
  */
@@ -17,6 +17,7 @@ import { atomic_fetch_add, atomic_read } from '../memory/atomic.ts';
 import { tlbFlushPendingWord } from './mm_struct.ts';
 import { folio_put } from './page_alloc.ts';
 import { type FreedTables, freeTables } from './page_table.ts';
+import { free_swap_cache } from './swap_state.ts';
 import { flush_tlb_mm, flush_tlb_range } from './tlb.ts';
 
 /** Frames kept back before a flush is forced. */
@@ -53,7 +54,10 @@ export function tlb_flush_mmu(cpu: Cpu, tlb: MmuGather): void {
   if (tlb.start < tlb.end || tlb.tables.length > 0) flush_tlb_range(cpu, tlb.mm, tlb.start, tlb.end);
   tlb.start = EMPTY_START;
   tlb.end = EMPTY_END;
-  for (const pfn of tlb.pages) folio_put(cpu, pfn);
+  for (const pfn of tlb.pages) {
+    free_swap_cache(cpu, pfn);
+    folio_put(cpu, pfn);
+  }
   tlb.pages.length = 0;
   freeTables(cpu, tlb.mm, tlb.tables);
 }

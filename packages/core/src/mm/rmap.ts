@@ -9,7 +9,7 @@ import type { AvcId, MmId, Pfn, TableId, VmaId, Vpn, Word } from '../base/brand.
 import { NO_AVC, NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add } from '../memory/atomic.ts';
-import { anon_vma_lock_read, anon_vma_unlock_read, anonVmaFirst, anonVmaNext, avcVma } from './anon_vma.ts';
+import { anon_vma_lock_read, anon_vma_unlock_read, anonVmaFirst, anonVmaNext, anonVmaRoot, avcVma } from './anon_vma.ts';
 import {
   anonMapping,
   folio_index,
@@ -30,15 +30,17 @@ import { pte_pfn, pte_present, pte_special } from './pte.ts';
 import { linear_page_index, vm_end, vm_mm, vm_pgoff, vm_start, vma_anon_vma } from './vm_area_struct.ts';
 
 /**
- * A new anonymous folio gets its first PTE: it belongs to the area's anon_vma and to this PTE alone.
+ * A new anonymous folio gets its first PTE: it belongs to the area's anon_vma and to this PTE alone; or, when it came back from swap and relatives'
+ * entries may lead to the same slot, to the anon_vma at the root of the family, where all of them find it.
  * @locks in: the page-table lock; the area has an anon_vma
  */
-export function folio_add_new_anon_rmap(cpu: Cpu, pfn: Pfn, vma: VmaId, vpn: Vpn): void {
+export function folio_add_new_anon_rmap(cpu: Cpu, pfn: Pfn, vma: VmaId, vpn: Vpn, exclusive = true): void {
   const m = cpu.memory;
-  const anonVma = vma_anon_vma(m, vma);
-  invariant(anonVma !== 0, 'I24', 'an anonymous page is mapped in an area without an anon_vma');
+  const own = vma_anon_vma(m, vma);
+  invariant(own !== 0, 'I24', 'an anonymous page is mapped in an area without an anon_vma');
+  const anonVma = exclusive ? own : anonVmaRoot(m, own);
   setFolioMapping(cpu, pfn, anonMapping(anonVma), linear_page_index(m, vma, vpn));
-  folioSet(cpu, pfn, PG_swapbacked | PG_anon_exclusive | PG_uptodate);
+  folioSet(cpu, pfn, PG_swapbacked | PG_uptodate | (exclusive ? PG_anon_exclusive : 0));
   atomic_fetch_add(cpu, folioMapcountWord(m, pfn), 1); // Alone: a count; the PTE follows under the same lock.
   atomic_fetch_add(cpu, anonRssWord(m, vm_mm(m, vma)), 1); // Alone: a count.
 }
@@ -55,6 +57,12 @@ export function folio_add_rmap_pte(cpu: Cpu, pfn: Pfn, vma: VmaId): void {
   const m = cpu.memory;
   atomic_fetch_add(cpu, folioMapcountWord(m, pfn), 1); // Alone: a count.
   atomic_fetch_add(cpu, rssWord(cpu, pfn, vm_mm(m, vma)), 1); // Alone: a count.
+}
+
+/** One more PTE for an anonymous folio that comes from the swap cache. @locks in: the page-table lock, the folio's lock */
+export function folio_add_anon_rmap_pte(cpu: Cpu, pfn: Pfn, vma: VmaId, exclusive: boolean): void {
+  if (exclusive) folioSet(cpu, pfn, PG_anon_exclusive);
+  folio_add_rmap_pte(cpu, pfn, vma);
 }
 
 /** One PTE less. @locks in: the page-table lock; the entry is gone from the table */

@@ -25,6 +25,7 @@ const DETACHED = 9;
 const USERFAULTFD_CTX = 10;
 const SWAP_READAHEAD_INFO = 11;
 const VM_PRIVATE_DATA = 12;
+const SWAP_READAHEAD_WINDOW = 13;
 // Line 1: the links.
 const AVC_HEAD = 16;
 const AVC_TAIL = 17;
@@ -55,6 +56,7 @@ export const VMA_FIELDS: readonly FieldSpec[] = [
   { name: 'detached', word: DETACHED, access: 'marked', guard: 'mmap write + vma write' },
   { name: 'vm_userfaultfd_ctx', word: USERFAULTFD_CTX, access: 'plain', guard: 'mmap write + vma write' },
   { name: 'swap_readahead_info', word: SWAP_READAHEAD_INFO, access: 'marked', guard: 'none: a hint' },
+  { name: 'swap_readahead_info, window and hits', word: SWAP_READAHEAD_WINDOW, access: 'marked', guard: 'none: a hint' },
   { name: 'vm_private_data', word: VM_PRIVATE_DATA, access: 'plain', guard: 'before attach' },
   { name: 'anon_vma_chain', word: AVC_HEAD, access: 'plain', guard: 'mmap_lock + anon_vma lock' },
   { name: 'anon_vma_chain tail', word: AVC_TAIL, access: 'plain', guard: 'mmap_lock + anon_vma lock' },
@@ -89,6 +91,11 @@ export const vma_avc_head = (m: SharedMemory, vma: VmaId): AvcId => m.vmas[at(vm
 export const vma_avc_tail = (m: SharedMemory, vma: VmaId): AvcId => m.vmas[at(vma, AVC_TAIL)] as AvcId;
 export const vma_shared_next = (m: SharedMemory, vma: VmaId): VmaId => m.vmas[at(vma, SHARED_NEXT)] as VmaId;
 export const vma_shared_prev = (m: SharedMemory, vma: VmaId): VmaId => m.vmas[at(vma, SHARED_PREV)] as VmaId;
+
+/** What swap read-ahead remembers of an area: the last page that it was asked for. */
+export const swapReadaheadPageWord = (m: SharedMemory, vma: VmaId): Word => (m.vmasAt + at(vma, SWAP_READAHEAD_INFO)) as Word;
+/** And its window and the hits since: window * 64 + hits; 0 at first. */
+export const swapReadaheadWindowWord = (m: SharedMemory, vma: VmaId): Word => (m.vmasAt + at(vma, SWAP_READAHEAD_WINDOW)) as Word;
 
 /** Pages of the area. @kernel vma_pages() */
 export const vma_pages = (m: SharedMemory, vma: VmaId): number => vm_end(m, vma) - vm_start(m, vma);

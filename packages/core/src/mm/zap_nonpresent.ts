@@ -1,8 +1,10 @@
 /**
- * Zapping an entry that is neither empty nor present: what stands for a page of a device gives the page back; a page that is being moved loses
+ * Zapping an entry that is neither empty nor present: what leads to swap gives the slot back; what stands for a page of a device
+ * gives the page back; a page that is being moved loses
  * this user, and the mover will not find the entry; a mark goes or stays, depending on why the range is zapped.
  *
  *   entry                    discarding (MADV_DONTNEED)        unmapping
+ *   in swap                  the slot is given back            the same
  *   device-private           the device's page is given back   the same
  *   device-exclusive         the page is given back            the same
  *   migration, poisoned page goes                              goes
@@ -14,12 +16,13 @@
  * @fidelity reduced: pages under migration are not in the resident set
  * Next: mm/zap.ts
  */
-import { assert } from '../base/assert.ts';
 import type { Pte, VmaId, Vpn, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
+import { atomic_fetch_add } from '../memory/atomic.ts';
 import { TRACE_ZAP_PTE } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
 import { NO_FOLIO } from './folio.ts';
+import { swapEntsWord } from './mm_struct.ts';
 import type { MmuGather } from './mmu_gather.ts';
 import { ptep_get_and_clear } from './page_table.ts';
 import { folio_remove_rmap_pte } from './rmap.ts';
@@ -32,7 +35,8 @@ import {
   pte_marker_get,
   pte_to_swp_entry,
 } from './swap_entry.ts';
-import { vma_is_anonymous } from './vm_area_struct.ts';
+import { free_swap_and_cache } from './swap_state.ts';
+import { vm_mm, vma_is_anonymous } from './vm_area_struct.ts';
 
 /** What happens to marks: a range that is discarded keeps those that belong to the range and not to its pages. @kernel ZAP_FLAG_DROP_MARKER */
 export type MarkerFate = 'keep' | 'drop';
@@ -41,9 +45,13 @@ export type MarkerFate = 'keep' | 'drop';
 export function zap_nonpresent_pte(cpu: Cpu, tlb: MmuGather, vma: VmaId, vpn: Vpn, entry: Word, pte: Pte, markers: MarkerFate): void {
   const swp = pte_to_swp_entry(pte);
   if (is_pte_marker_entry(swp) && markers === 'keep' && staysInPlace(cpu, vma, pte_marker_get(swp))) return;
-  assert(non_swap_entry(swp), 'zap_nonpresent_pte: an entry of a swap area');
   ptep_get_and_clear(cpu, entry);
   trace(cpu, TRACE_ZAP_PTE, vpn, pte);
+  if (!non_swap_entry(swp)) {
+    atomic_fetch_add(cpu, swapEntsWord(cpu.memory, vm_mm(cpu.memory, vma)), -1); // Alone: a count.
+    free_swap_and_cache(cpu, swp);
+    return;
+  }
   const pfn = rmapFolio(pte);
   if (pfn === NO_FOLIO) return;
   folio_remove_rmap_pte(cpu, pfn, vma);

@@ -2,6 +2,7 @@
  * fork of a page that is not present.
  *
  *   entry                    the child gets                       the parent's becomes
+ *   in swap                  the same slot                        without the mark of the only user
  *   migration, writable      the same, but not writable           the same, but not writable
  *   device-private           the same, with a reference           not writable
  *   device-exclusive         what a present entry gets            present again: the device has lost it
@@ -12,12 +13,13 @@
  * @fidelity reduced: pages under migration are not in the resident set
  * Next: syscalls/dup_mmap.ts
  */
-import { invariant } from '../base/assert.ts';
 import type { Pte, VmaId, Word } from '../base/brand.ts';
 import { EBUSY } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
+import { atomic_fetch_add } from '../memory/atomic.ts';
 import { try_restore_exclusive_pte } from '../mm/device_exclusive.ts';
 import { folio_get, folioClear, PG_anon_exclusive } from '../mm/folio.ts';
+import { swapEntsWord } from '../mm/mm_struct.ts';
 import { set_pte_at } from '../mm/page_table.ts';
 import { PTE_UFFD_WP } from '../mm/pte.ts';
 import { folio_add_rmap_pte } from '../mm/rmap.ts';
@@ -37,12 +39,14 @@ import {
   PTE_MARKER_UFFD_WP,
   pfn_swap_entry_to_page,
   pte_marker_get,
+  pte_swp_clear_exclusive,
   pte_swp_clear_uffd_wp,
   pte_to_swp_entry,
   swp_entry_to_pte,
 } from '../mm/swap_entry.ts';
+import { swap_duplicate } from '../mm/swapfile.ts';
 import { userfaultfd_wp } from '../mm/userfaultfd_k.ts';
-import { vm_flags } from '../mm/vm_area_struct.ts';
+import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { is_cow_mapping } from '../mm/vm_flags.ts';
 
 /** The parent's entry is present now: copy it as one. */
@@ -54,7 +58,10 @@ export const NOW_PRESENT = 1;
  */
 export function copy_nonpresent_pte(cpu: Cpu, copy: VmaId, vma: VmaId, source: Word, target: Word, pte: Pte): number {
   const swp = pte_to_swp_entry(pte);
-  invariant(non_swap_entry(swp), 'I23', 'fork: an entry of a swap area');
+  if (!non_swap_entry(swp)) {
+    copySwapped(cpu, copy, source, target, pte);
+    return 0;
+  }
   if (is_device_exclusive_entry(swp)) return try_restore_exclusive_pte(cpu, vma, source, pte) ? NOW_PRESENT : EBUSY;
   if (is_pte_marker_entry(swp)) {
     const marker = copy_pte_marker(cpu, copy, pte_marker_get(swp));
@@ -70,6 +77,15 @@ export function copy_nonpresent_pte(cpu: Cpu, copy: VmaId, vma: VmaId, source: W
   const shared = sharedEntry(cpu, vma, source, pte);
   set_pte_at(cpu, target, userfaultfd_wp(cpu.memory, copy) ? shared : pte_swp_clear_uffd_wp(shared));
   return 0;
+}
+
+/** The child's entry leads to the same slot. Neither may write in place when the page comes back: others see it. */
+function copySwapped(cpu: Cpu, copy: VmaId, source: Word, target: Word, pte: Pte): void {
+  swap_duplicate(cpu, pte_to_swp_entry(pte));
+  const shared = pte_swp_clear_exclusive(pte);
+  if (shared !== pte) set_pte_at(cpu, source, shared);
+  atomic_fetch_add(cpu, swapEntsWord(cpu.memory, vm_mm(cpu.memory, copy)), 1); // Alone: a count.
+  set_pte_at(cpu, target, userfaultfd_wp(cpu.memory, copy) ? shared : pte_swp_clear_uffd_wp(shared));
 }
 
 /** What the child keeps of a mark. */

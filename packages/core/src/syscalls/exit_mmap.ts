@@ -10,7 +10,17 @@ import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add, atomic_read } from '../memory/atomic.ts';
 import { unlink_anon_vmas } from '../mm/anon_vma.ts';
 import { __mt_destroy, mt_for_each } from '../mm/maple_tree.ts';
-import { anonRssWord, fileRssWord, mmdrop, mmPgtablesWord, mmTree, mmUsersWord, set_map_count, shmemRssWord } from '../mm/mm_struct.ts';
+import {
+  anonRssWord,
+  fileRssWord,
+  mmdrop,
+  mmPgtablesWord,
+  mmTree,
+  mmUsersWord,
+  set_map_count,
+  shmemRssWord,
+  swapEntsWord,
+} from '../mm/mm_struct.ts';
 import { TASK_SIZE_VPN } from '../mm/mman.ts';
 import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock } from '../mm/mmap_lock.ts';
 import { tlb_finish_mmu, tlb_gather_mmu } from '../mm/mmu_gather.ts';
@@ -69,5 +79,6 @@ function checkEmpty(cpu: Cpu, mm: MmId): void {
   invariant(atomic_read(cpu, anonRssWord(m, mm)) === 0, 'I17', 'exit_mmap: anonymous pages are left in the books');
   invariant(atomic_read(cpu, fileRssWord(m, mm)) === 0, 'I17', 'exit_mmap: file pages are left in the books');
   invariant(atomic_read(cpu, shmemRssWord(m, mm)) === 0, 'I17', 'exit_mmap: shmem pages are left in the books');
+  invariant(atomic_read(cpu, swapEntsWord(m, mm)) === 0, 'I29', 'exit_mmap: swapped-out pages are left in the books');
   invariant(atomic_read(cpu, mmPgtablesWord(m, mm)) === 0, 'I26', 'exit_mmap: page tables are left');
 }
