@@ -6,7 +6,8 @@ import type { MappingId } from './base/brand.ts';
 import { type BlockContents, Cpu, type CpuOptions, type EndIo, type RcuCallback } from './cpu.ts';
 import { initDevices } from './io/block_device.ts';
 import { CONTENTS_BLANK, CONTENTS_FILES, type DeviceId, type RequestId } from './io/device_record.ts';
-import { END_IO_READ_FOLIOS, END_IO_WRITE_FOLIOS, endReadFolios, endWriteFolios } from './io/end_io.ts';
+import { END_IO_READ_FOLIOS, END_IO_SWAP_WRITE, END_IO_WRITE_FOLIOS, endReadFolios, endWriteFolios } from './io/end_io.ts';
+import { endSwapWrite } from './io/swap_io.ts';
 import { rcu_barrier } from './locking/rcu.ts';
 import type { MachineSize } from './memory/limits.ts';
 import { PC_RUN_STATE, RUN_DONE, RUN_RUNNING } from './memory/percpu.ts';
@@ -41,6 +42,7 @@ function endIo(): readonly EndIo[] {
   const table: EndIo[] = [];
   table[END_IO_READ_FOLIOS] = (cpu, device, request) => endReadFolios(cpu, device as DeviceId, request as RequestId);
   table[END_IO_WRITE_FOLIOS] = (cpu, device, request) => endWriteFolios(cpu, device as DeviceId, request as RequestId);
+  table[END_IO_SWAP_WRITE] = (cpu, device, request) => endSwapWrite(cpu, device as DeviceId, request as RequestId);
   return table;
 }
 

@@ -20,6 +20,9 @@ import { type DeviceId, type RequestId, requestCount, requestError, requestExten
 /** Pages that were locked for this read, their locks left to the I/O: up to date if it succeeded, unlocked, waiters woken. */
 export const END_IO_READ_FOLIOS = 1;
 
+/** One page of the swap cache was written (io/swap_io.ts). */
+export const END_IO_SWAP_WRITE = 8;
+
 /** Behind END_IO_READ_FOLIOS. The pages may be anybody's on return. */
 export function endReadFolios(cpu: Cpu, device: DeviceId, request: RequestId): void {
   const m = cpu.memory;
