@@ -1,9 +1,9 @@
 /**
  * madvise: hints that change flags (under mmap_lock for writing), throw pages away (under the VMA lock of one area, else mmap_lock for
- * reading), or fault pages in.
+ * reading), give them to reclaim, or fault pages in.
  * @kernel mm/madvise.c madvise_lock(), madvise_walk_vmas(), madvise_dontneed_free()
- * @fidelity reduced: FREE discards at once, as memory pressure might; COLD, PAGEOUT and WILLNEED are refused until there is reclaim
- * Next: mm/zap.ts
+ * @fidelity reduced: no hints about merging pages, no collapsing of huge pages
+ * Next: syscalls/madvise_pageout.ts, syscalls/madvise_free.ts, mm/zap.ts
  */
 import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
@@ -12,6 +12,7 @@ import type { Cpu } from '../cpu.ts';
 import { mas_find, mas_walk, mt_next, mt_prev } from '../mm/maple_tree.ts';
 import { mmTree } from '../mm/mm_struct.ts';
 import {
+  MADV_COLD,
   MADV_DODUMP,
   MADV_DOFORK,
   MADV_DONTDUMP,
@@ -24,11 +25,13 @@ import {
   MADV_KEEPONFORK,
   MADV_NOHUGEPAGE,
   MADV_NORMAL,
+  MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
   MADV_RANDOM,
   MADV_REMOVE,
   MADV_SEQUENTIAL,
+  MADV_WILLNEED,
   MADV_WIPEONFORK,
   TASK_SIZE_VPN,
 } from '../mm/mman.ts';
@@ -52,7 +55,9 @@ import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
 import { vma_modify_flags } from '../mm/vma_merge.ts';
 import { zap_page_range_single } from '../mm/zap.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED, VMA_LOCK_ABORT_MADVISE } from '../trace/counters.ts';
+import { madvise_free_single_vma } from './madvise_free.ts';
 import { madvise_guard_install, madvise_guard_remove } from './madvise_guard.ts';
+import { madvise_cold_or_pageout, madvise_willneed } from './madvise_pageout.ts';
 import { madvise_remove } from './madvise_remove.ts';
 import { madvise_populate } from './populate.ts';
 import { userfaultfd_remove } from './userfaultfd_event.ts';
@@ -77,6 +82,7 @@ const FLAG_ADVICE: ReadonlyMap<number, FlagChange> = new Map([
 ]);
 
 const readLocked = (advice: number): boolean => advice === MADV_GUARD_INSTALL || advice === MADV_GUARD_REMOVE || advice === MADV_REMOVE;
+const onPages = (advice: number): boolean => advice === MADV_COLD || advice === MADV_PAGEOUT || advice === MADV_WILLNEED;
 const discards = (advice: number): boolean => advice === MADV_DONTNEED || advice === MADV_FREE;
 
 /** @locks none in, none out. May sleep. Pages. @returns 0 or an errno; ENOMEM also when part of the range is not mapped, the rest is done */
@@ -89,7 +95,7 @@ export function sys_madvise(cpu: Cpu, start: number, len: number, advice: number
 
 function do_madvise(cpu: Cpu, mm: MmId, start: number, len: number, advice: number): number {
   const populates = advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE;
-  if (!populates && !discards(advice) && !readLocked(advice) && !FLAG_ADVICE.has(advice)) return EINVAL;
+  if (!populates && !discards(advice) && !readLocked(advice) && !onPages(advice) && !FLAG_ADVICE.has(advice)) return EINVAL;
   if (start < 0 || len < 0 || start + len > TASK_SIZE_VPN) return EINVAL;
   if (len === 0) return 0;
   const from = start as Vpn;
@@ -97,6 +103,7 @@ function do_madvise(cpu: Cpu, mm: MmId, start: number, len: number, advice: numb
   if (populates) return madvise_populate(cpu, mm, from, until, advice === MADV_POPULATE_WRITE);
   if (discards(advice)) return discard(cpu, mm, from, until, advice);
   if (readLocked(advice)) return underReadLock(cpu, mm, from, until, advice);
+  if (onPages(advice)) return advisePages(cpu, mm, from, until, advice);
   if (mmap_write_lock_killable(cpu, mm) !== 0) return EINTR;
   const result = walkVmas(cpu, mm, from, until, (vma, first, last) =>
     changeFlags(cpu, mm, vma, first, last, FLAG_ADVICE.get(advice) as FlagChange),
@@ -158,11 +165,24 @@ function discardRefused(cpu: Cpu, vma: VmaId, advice: number): number {
   return advice === MADV_FREE && !vma_is_anonymous(cpu.memory, vma) ? EINVAL : 0;
 }
 
+/** Always under mmap_lock for reading: these sleep. @kernel MADVISE_MMAP_READ_LOCK */
+function advisePages(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn, advice: number): number {
+  if (mmap_read_lock_killable(cpu, mm) !== 0) return EINTR;
+  const result = walkVmas(cpu, mm, start, end, (vma, first, last) =>
+    advice === MADV_WILLNEED
+      ? madvise_willneed(cpu, vma, first, last)
+      : madvise_cold_or_pageout(cpu, vma, first, last, advice === MADV_PAGEOUT ? MADV_PAGEOUT : MADV_COLD),
+  );
+  mmap_read_unlock(cpu, mm);
+  return result;
+}
+
 /** @locks in: VMA read, or mmap read */
 function madvise_dontneed_free(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn, advice: number): number {
   const refused = discardRefused(cpu, vma, advice);
   if (refused !== 0) return refused;
-  zap_page_range_single(cpu, vma, start, end);
+  if (advice === MADV_FREE) madvise_free_single_vma(cpu, vma, start, end);
+  else zap_page_range_single(cpu, vma, start, end);
   return 0;
 }
 

@@ -1,0 +1,75 @@
+/**
+ * The last step of reclaim: a page leaves its cache, if it is clean and nobody uses it.
+ *
+ *   reclaiming CPU (folio locked)             another CPU
+ *   1 has unmapped the folio
+ *                                             2 still has a reference, from the page cache or from GUP: writes, drops the reference
+ *   3 freezes the references: only the cache's and ours
+ *   4 dirty?  <- decides: asked before 3, the write of 2 would be lost
+ *   5 takes it out of the cache
+ *
+ * @kernel mm/vmscan.c __remove_mapping()
+ * @fidelity reduced: no shadow entries
+ * Next: reclaim/reclaim_pages.ts
+ */
+import type { Pfn } from '../base/brand.ts';
+import type { Cpu } from '../cpu.ts';
+import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
+import { pagesLockWord } from '../mm/address_space.ts';
+import { __filemap_remove_folio } from '../mm/filemap.ts';
+import {
+  folio_ref_freeze,
+  folio_ref_unfreeze,
+  folio_test_anon,
+  folioFile,
+  folioMapping,
+  folioTest,
+  PG_dirty,
+  PG_swapbacked,
+  PG_swapcache,
+} from '../mm/folio.ts';
+import { __swap_cache_del_folio } from '../mm/swap_state.ts';
+
+/** References of a folio in a cache that only reclaim uses. */
+const CACHE_AND_OURS = 2;
+const OURS = 1;
+
+/**
+ * Takes an unmapped folio out of the swap cache or the page cache. One in neither (freed or truncated meanwhile, or lazily freed) only must be ours
+ * alone. @locks in: the folio's, and one reference. Takes the lock of the file's tree. Never sleeps.
+ * @returns whether the folio is this CPU's alone; false with nothing changed
+ */
+export function __remove_mapping(cpu: Cpu, pfn: Pfn): boolean {
+  if (folioTest(cpu, pfn, PG_swapcache)) {
+    if (!frozenClean(cpu, pfn, CACHE_AND_OURS)) return false;
+    __swap_cache_del_folio(cpu, pfn);
+    folio_ref_unfreeze(cpu, pfn, OURS);
+    return true;
+  }
+  const mapping = folioMapping(cpu, pfn);
+  if (mapping !== 0 && !folio_test_anon(cpu, pfn)) return removeFromFile(cpu, pfn);
+  if (!folio_ref_freeze(cpu, pfn, OURS)) return false;
+  const lost = folioTest(cpu, pfn, PG_dirty) && !folioTest(cpu, pfn, PG_swapbacked) && folio_test_anon(cpu, pfn);
+  folio_ref_unfreeze(cpu, pfn, OURS);
+  return !lost;
+}
+
+function removeFromFile(cpu: Cpu, pfn: Pfn): boolean {
+  const lock = pagesLockWord(cpu.memory, folioFile(folioMapping(cpu, pfn)));
+  spin_lock(cpu, lock);
+  const clean = frozenClean(cpu, pfn, CACHE_AND_OURS);
+  if (clean) {
+    __filemap_remove_folio(cpu, pfn);
+    folio_ref_unfreeze(cpu, pfn, OURS);
+  }
+  spin_unlock(cpu, lock);
+  return clean;
+}
+
+/** Freezes the references at `count`, then asks for dirt: in this order. @returns whether they are frozen */
+function frozenClean(cpu: Cpu, pfn: Pfn, count: number): boolean {
+  if (!folio_ref_freeze(cpu, pfn, count)) return false;
+  if (!folioTest(cpu, pfn, PG_dirty)) return true;
+  folio_ref_unfreeze(cpu, pfn, count);
+  return false;
+}

@@ -1,0 +1,139 @@
+/**
+ * What reclaim does with pages that it has isolated: gets them a slot in swap, unmaps them, writes them, and frees what is clean and wanted by nobody.
+ * It takes no mmap_lock and no VMA lock, and waits for no folio lock.
+ *
+ * @kernel mm/vmscan.c shrink_folio_list(), pageout()
+ * @fidelity reduced: one page per folio; no demotion, no memory cgroups, no shadow entries
+ * Next: reclaim/remove_mapping.ts
+ */
+import type { Pfn } from '../base/brand.ts';
+import type { Cpu } from '../cpu.ts';
+import { swap_writeout } from '../io/swap_io.ts';
+import {
+  folio_mapcount,
+  folio_maybe_dma_pinned,
+  folio_ref_count,
+  folio_test_anon,
+  folioClear,
+  folioSet,
+  folioTest,
+  PG_dirty,
+  PG_isolated,
+  PG_mlocked,
+  PG_reclaim,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_writeback,
+} from '../mm/folio.ts';
+import { folio_trylock, folio_unlock } from '../mm/folio_lock.ts';
+import { folio_put } from '../mm/page_alloc.ts';
+import { folio_alloc_swap } from '../mm/swap_state.ts';
+import { count_vm_event, PGLAZYFREED, PGSCAN_DIRECT, PGSTEAL_DIRECT } from '../trace/counters.ts';
+import { at, BEFORE_REFCOUNT_FREEZE } from '../trace/points.ts';
+import { __remove_mapping } from './remove_mapping.ts';
+import { try_to_unmap } from './try_to_unmap.ts';
+
+/** The cache's reference and that of whoever isolated the folio. */
+const CACHE_AND_OURS = 2;
+
+/**
+ * Takes a folio for reclaim, with a reference. The caller has another one, or a lock that keeps the folio. @returns false when somebody else has
+ * isolated it. @kernel folio_isolate_lru()
+ */
+export function isolateFolio(cpu: Cpu, pfn: Pfn): boolean {
+  // Acquire. Pairs with: putbackFolio().
+  return (folioSet(cpu, pfn, PG_isolated) & PG_isolated) === 0;
+}
+
+/** Ends an isolation. @kernel folio_putback_lru() */
+export function putbackFolio(cpu: Cpu, pfn: Pfn): void {
+  folioClear(cpu, pfn, PG_isolated); // Release. Pairs with: isolateFolio().
+  folio_put(cpu, pfn);
+}
+
+/**
+ * Reclaims isolated folios, in order; each is given back or freed. Pages that must be written are only started.
+ * @locks in: none that a fault could wait for with a folio lock. May sleep: for requests of a device and rmap locks. @returns how many were freed
+ */
+export function shrink_folio_list(cpu: Cpu, folios: readonly Pfn[]): number {
+  let freed = 0;
+  for (const pfn of folios) {
+    count_vm_event(cpu, PGSCAN_DIRECT);
+    if (folio_trylock(cpu, pfn)) {
+      if (shrinkLocked(cpu, pfn) === 'freed') {
+        freed++;
+        continue;
+      }
+    }
+    putbackFolio(cpu, pfn);
+  }
+  for (let i = 0; i < freed; i++) count_vm_event(cpu, PGSTEAL_DIRECT);
+  return freed;
+}
+
+/** @locks in: the folio's. out: not */
+function shrinkLocked(cpu: Cpu, pfn: Pfn): 'freed' | 'kept' {
+  if (!prepared(cpu, pfn) || !unmapped(cpu, pfn) || folio_maybe_dma_pinned(cpu, pfn)) return keepLocked(cpu, pfn);
+  if (folioTest(cpu, pfn, PG_dirty)) {
+    // Dirty pages of files are the business of write-back.
+    if (!folioTest(cpu, pfn, PG_swapcache)) return keepLocked(cpu, pfn);
+    if (!pageout(cpu, pfn)) return 'kept';
+  }
+  return free(cpu, pfn) ? 'freed' : keepLocked(cpu, pfn);
+}
+
+function keepLocked(cpu: Cpu, pfn: Pfn): 'kept' {
+  folio_unlock(cpu, pfn);
+  return 'kept';
+}
+
+/** Is it a page that can go, and does it have a place to go to? */
+function prepared(cpu: Cpu, pfn: Pfn): boolean {
+  if (folioTest(cpu, pfn, PG_mlocked)) return false;
+  if (folioTest(cpu, pfn, PG_writeback)) {
+    folioSet(cpu, pfn, PG_reclaim); // Alone: a hint for the end of the write.
+    return false;
+  }
+  if (!folio_test_anon(cpu, pfn) || !folioTest(cpu, pfn, PG_swapbacked) || folioTest(cpu, pfn, PG_swapcache)) return true;
+  if (folio_mapcount(cpu, pfn) === 0) return true; // Freed meanwhile: only our reference is left.
+  return !folio_maybe_dma_pinned(cpu, pfn) && folio_alloc_swap(cpu, pfn);
+}
+
+function unmapped(cpu: Cpu, pfn: Pfn): boolean {
+  if (folio_mapcount(cpu, pfn) > 0) try_to_unmap(cpu, pfn);
+  return folio_mapcount(cpu, pfn) === 0;
+}
+
+/**
+ * Writes a page of the swap cache. @locks in: the folio's. out: the same when it returns true, nothing when it returns false.
+ * @returns whether the page is clean, and nobody has been faster: it can be freed
+ */
+function pageout(cpu: Cpu, pfn: Pfn): boolean {
+  if (folio_ref_count(cpu, pfn) !== CACHE_AND_OURS) {
+    folio_unlock(cpu, pfn);
+    return false;
+  }
+  folioClear(cpu, pfn, PG_dirty); // Before the write. Pairs with: whoever dirties it meanwhile.
+  folioSet(cpu, pfn, PG_reclaim); // Alone: a hint.
+  swap_writeout(cpu, pfn);
+  if (folioTest(cpu, pfn, PG_writeback)) return false;
+  folioClear(cpu, pfn, PG_reclaim);
+  if (folioTest(cpu, pfn, PG_dirty) && folioTest(cpu, pfn, PG_swapcache)) return false;
+  if (!folio_trylock(cpu, pfn)) return false;
+  if (!folioTest(cpu, pfn, PG_swapcache)) return true; // Nobody needed its slot any more.
+  if (!folioTest(cpu, pfn, PG_dirty) && !folioTest(cpu, pfn, PG_writeback)) return true;
+  folio_unlock(cpu, pfn);
+  return false;
+}
+
+/** Frees an unmapped folio if it is clean and nobody else has a reference. @locks in: the folio's. out: nothing when it returns true */
+function free(cpu: Cpu, pfn: Pfn): boolean {
+  const lazy = folio_test_anon(cpu, pfn) && !folioTest(cpu, pfn, PG_swapbacked);
+  at(cpu, BEFORE_REFCOUNT_FREEZE);
+  if (!__remove_mapping(cpu, pfn)) return false;
+  if (lazy) count_vm_event(cpu, PGLAZYFREED);
+  folioClear(cpu, pfn, PG_isolated | PG_dirty); // Alone: nobody else can reach it.
+  folio_unlock(cpu, pfn);
+  folio_put(cpu, pfn);
+  return true;
+}
