@@ -1,19 +1,20 @@
 /**
  * A write to a page that is mapped read-only: use it in place if nobody else can see it, copy it otherwise.
  * @kernel mm/memory.c do_wp_page(), wp_page_reuse(), wp_can_reuse_anon_folio(), wp_page_shared(), wp_pfn_shared(), finish_mkwrite_fault()
- * @fidelity reduced: no KSM, no swap cache
+ * @fidelity reduced: no KSM
  * Next: fault/wp_page_copy.ts
  */
 import type { Pfn, Vpn, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { mapping_can_writeback } from '../mm/address_space.ts';
-import { folio_get, folio_ref_count, folio_test_anon, folioSet, folioTest, PG_anon_exclusive } from '../mm/folio.ts';
-import { folio_lock, folio_unlock } from '../mm/folio_lock.ts';
+import { folio_get, folio_ref_count, folio_test_anon, folioSet, folioTest, PG_anon_exclusive, PG_swapcache } from '../mm/folio.ts';
+import { folio_lock, folio_trylock, folio_unlock } from '../mm/folio_lock.ts';
 import { mm_tlb_flush_pending } from '../mm/mm_struct.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { ptep_set_access_flags } from '../mm/page_table.ts';
 import { PTE_DIRTY, PTE_RW, PTE_YOUNG, pte_pfn, pte_special, pte_uffd_wp } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
+import { folio_free_swap } from '../mm/swap_state.ts';
 import { flush_tlb_range, flushLocalPage } from '../mm/tlb.ts';
 import { userfaultfd_wp } from '../mm/userfaultfd_k.ts';
 import { vm_file, vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
@@ -62,13 +63,19 @@ export function do_wp_page(cpu: Cpu, vmf: VmFault, entry: Word): VmFaultBits {
 }
 
 /**
- * Does only this entry refer to the page? Then it becomes exclusive. The page-table lock keeps our own reference; a reference that
- * another CPU takes meanwhile (GUP under the same lock, fork under the VMA lock) is impossible.
+ * Does only this entry refer to the page? Then it becomes exclusive. The swap cache may have it as well: if no entry leads to the slot, slot and
+ * cache are given up, because the write makes the slot's contents old. The page-table lock keeps our own reference; a reference that another CPU
+ * takes meanwhile (GUP under the same lock, fork under the VMA lock) is impossible; one that finds the page in the swap cache waits for the folio
+ * lock, and then finds that it is not there any more. @locks in: the page-table lock
  */
 function wp_can_reuse_anon_folio(cpu: Cpu, pfn: Pfn): boolean {
-  if (folio_ref_count(cpu, pfn) !== 1) return false; // Pairs with: folio_put() of the last other owner.
-  folioSet(cpu, pfn, PG_anon_exclusive);
-  return true;
+  if (folio_ref_count(cpu, pfn) > (folioTest(cpu, pfn, PG_swapcache) ? 2 : 1)) return false; // Pairs with: folio_put() of the last other owner.
+  if (!folio_trylock(cpu, pfn)) return false;
+  folio_free_swap(cpu, pfn);
+  const alone = folio_ref_count(cpu, pfn) === 1;
+  if (alone) folioSet(cpu, pfn, PG_anon_exclusive);
+  folio_unlock(cpu, pfn);
+  return alone;
 }
 
 /** Makes the entry writable where it is. @locks in: the page-table lock. out: released */

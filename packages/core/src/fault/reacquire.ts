@@ -28,6 +28,8 @@ import { FAULT_FLAG_VMA_LOCK, liveVma, type VmFault } from './vm_fault.ts';
 
 /** What must still be true of the area for the fault to go on in it. */
 export interface AreaKept {
+  /** Whoever called the handler releases this one, so it must be the same record. */
+  readonly vma: VmaId;
   readonly file: MappingId;
   /** Index of the faulting page in the file or the anon_vma. */
   readonly index: number;
@@ -39,7 +41,7 @@ export interface AreaKept {
 export function keepArea(cpu: Cpu, vmf: VmFault): AreaKept {
   const m = cpu.memory;
   const vma = liveVma(vmf);
-  return { file: vm_file(m, vma), index: vmf.pgoff, flags: vm_flags(m, vma), anonVma: vma_anon_vma(m, vma) };
+  return { vma, file: vm_file(m, vma), index: vmf.pgoff, flags: vm_flags(m, vma), anonVma: vma_anon_vma(m, vma) };
 }
 
 /**
@@ -73,7 +75,7 @@ export function reacquireArea(cpu: Cpu, vmf: VmFault, kept: AreaKept): boolean {
 
 function sameArea(cpu: Cpu, vma: VmaId, vmf: VmFault, kept: AreaKept): boolean {
   const m = cpu.memory;
-  if (vm_file(m, vma) !== kept.file || vm_flags(m, vma) !== kept.flags) return false;
+  if (vma !== kept.vma || vm_file(m, vma) !== kept.file || vm_flags(m, vma) !== kept.flags) return false;
   // A private copy was prepared for: the area must have an anon_vma still, which one does not matter.
   if (kept.anonVma !== NO_ANON_VMA && vma_anon_vma(m, vma) === NO_ANON_VMA) return false;
   return linear_page_index(m, vma, vmf.vpn) === kept.index;

@@ -21,6 +21,7 @@ import { ptep_get_and_clear, set_pte_at } from '../mm/page_table.ts';
 import { mk_pte, PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_YOUNG, pte_pfn, pte_special } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { folio_add_new_anon_rmap, folio_remove_rmap_pte } from '../mm/rmap.ts';
+import { free_swap_cache } from '../mm/swap_state.ts';
 import { flush_tlb_range } from '../mm/tlb.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_WRITE } from '../mm/vm_flags.ts';
@@ -73,6 +74,8 @@ function installCopy(cpu: Cpu, vmf: VmFault, old: Pfn, copy: Pfn): VmFaultBits {
   pte_unmap_unlock(cpu, vmf.table);
   trace(cpu, TRACE_SET_PTE, vmf.vpn, pte);
   count_vm_event(cpu, WP_COPY);
-  if (old !== NO_FOLIO) folio_put(cpu, old);
+  if (old === NO_FOLIO) return 0;
+  free_swap_cache(cpu, old);
+  folio_put(cpu, old);
   return 0;
 }
