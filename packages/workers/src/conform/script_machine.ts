@@ -4,7 +4,7 @@
  * Next: observe.ts
  */
 import { assert } from '@faultlab/core/base/assert';
-import { type CpuId, type MappingId, type MmId, NO_MAPPING, NO_MM } from '@faultlab/core/base/brand';
+import { type CpuId, type MappingId, type MmId, NO_MAPPING, NO_MM, type SwapId } from '@faultlab/core/base/brand';
 import { ENOMEM } from '@faultlab/core/base/errno';
 import { cpuOffline, cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
@@ -16,6 +16,7 @@ import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
 import { createFile, type FileSpec } from '@faultlab/core/mm/address_space';
 import { mm_alloc } from '@faultlab/core/mm/mm_struct';
+import { swapon } from '@faultlab/core/mm/swapfile';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { sys_fork } from '@faultlab/core/syscalls/dup_mmap';
@@ -36,13 +37,17 @@ const SIZE: MachineSize = {
   tables: 256,
   anonVmas: 16_384,
   avcs: 32_768,
+  swaps: 1,
+  swapSlots: 65_536,
   devices: 1,
+  deviceBlocks: 65_536,
   traceEntries: 32_768,
   userWords: 1024,
 };
 
-/** The disk of all files. */
+/** The disk of all files and of the swap area. As on the recording machine it calls itself rotational. */
 export const DISK: DeviceId = 0 as DeviceId;
+const SWAP = 0 as SwapId;
 const QUEUE_DEPTH = 32;
 
 export class ScriptMachine {
@@ -55,6 +60,7 @@ export class ScriptMachine {
     const memory = createMachineMemory(SIZE);
     this.cpu = createCpu({ id: 0 as CpuId, memory, now: () => performance.now(), verify: true, trace: true, policy });
     setupDevice(memory, DISK, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_FILES, server: 'idle' });
+    swapon(memory, SWAP, { device: DISK, rotational: true });
     this.userfaults = new UserfaultHelper(this.cpu);
     this.cpu.idle = () => this.userfaults.step() || serveQueued(this.cpu, DISK);
     cpuOnline(this.cpu);

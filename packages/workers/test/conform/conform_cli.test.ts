@@ -99,13 +99,6 @@ test('a script without a record runs and prints what the model does', async () =
   assert.is(lines.at(-1), 'conform: 0 operations, 0 same, 0 different, 0 left out');
 });
 
-test('what is not modelled yet is named before the last line, and exits with 1', async () => {
-  const scripts = { 'a.txt': 'touch 0 r\nsqueeze\ntouch 0 r\n', 'b.txt': 'squeeze\n', 'c.txt': 'advise 0 1 pageout\n' };
-  const { code, lines } = await withFiles(scripts, (folder) => faultlab([folder]));
-  assert.is(code, 1);
-  assert.is(lines.at(-3), 'not modelled yet: squeeze (2 scripts), advise pageout (1 script), 4 operations not run');
-});
-
 test('--policy follows another kernel and says that the records are of this one', async () => {
   const { code, out } = await withFiles(GOOD, (folder) => faultlab([folder, '--policy', 'linux-5.4']));
   assert.is(code, 1);

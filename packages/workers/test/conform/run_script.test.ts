@@ -71,17 +71,6 @@ test(
   { deadlineMs: 60_000 },
 );
 
-for (const [what, text] of [
-  ['squeeze', 'map 0 8 rw private anon\nsqueeze\ntouch 0 r'],
-  ['advise pageout', 'map 0 8 rw private anon\nadvise 0 8 pageout\ntouch 0 r'],
-] as const) {
-  test(`a script ends at ${what}, and what came before was run`, () => {
-    const { seen, notModelled } = run(text);
-    assert.is(notModelled, what);
-    assert.is(seen.length, 1);
-  });
-}
-
 test('an invariant that breaks in an operation ends the script and names the line', () => {
   const script = parseScript('s.txt', 'map 0 8 rw private anon\ntouch 0 r');
   const planted = {

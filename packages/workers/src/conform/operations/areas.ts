@@ -11,7 +11,7 @@ import { sys_mprotect } from '@faultlab/core/syscalls/mprotect';
 import { sys_mremap } from '@faultlab/core/syscalls/mremap';
 import { sys_munmap } from '@faultlab/core/syscalls/munmap';
 import { ARENA_BASE, type ScriptMachine } from '../script_machine.ts';
-import { type Ended, notModelled, type OperationSpec, type OperationTable } from './operation_spec.ts';
+import type { Ended, OperationSpec, OperationTable } from './operation_spec.ts';
 import { ARENA_PAGES, type PageRange, type Words } from './words.ts';
 
 export interface MapOperation extends PageRange {
@@ -85,12 +85,6 @@ const ADVICE: ReadonlyMap<string, number> = new Map([
   ['populate_read', mman.MADV_POPULATE_READ],
   ['populate_write', mman.MADV_POPULATE_WRITE],
 ]);
-/** Advice that needs read-ahead, swap or reclaim. */
-const ADVICE_NOT_MODELLED: ReadonlyMap<number, string> = new Map([
-  [mman.MADV_WILLNEED, 'advise willneed'],
-  [mman.MADV_COLD, 'advise cold'],
-  [mman.MADV_PAGEOUT, 'advise pageout'],
-]);
 
 const map: OperationSpec<MapOperation> = {
   usage: 'map START LEN PROT private|shared anon|NAME [OFFSET] [populate|locked|growsdown|noreplace]',
@@ -139,8 +133,7 @@ const advise: OperationSpec<AdviseOperation> = {
   setUp: false,
   read: (words) => ({ name: 'advise', ...words.range(), advice: words.oneOf('ADVICE', ADVICE) }),
   run({ cpu }, { start, pages, advice }) {
-    const missing = ADVICE_NOT_MODELLED.get(advice);
-    return missing === undefined ? sys_madvise(cpu, ARENA_BASE + start, pages, advice) : notModelled(missing);
+    return sys_madvise(cpu, ARENA_BASE + start, pages, advice);
   },
 };
 

@@ -1,8 +1,9 @@
 /**
- * Operations that take memory away. They are read and checked; the model has no reclaim yet.
+ * Operations that take memory away.
  * Next: userfault.ts
  */
-import { notModelled, type OperationTable } from './operation_spec.ts';
+import { squeezeAll } from '@faultlab/core/reclaim/reclaim_pages';
+import type { OperationTable } from './operation_spec.ts';
 
 export interface SqueezeOperation {
   readonly name: 'squeeze';
@@ -11,5 +12,13 @@ export interface SqueezeOperation {
 export type ReclaimOperation = SqueezeOperation;
 
 export const RECLAIM_OPERATIONS: OperationTable<ReclaimOperation> = {
-  squeeze: { usage: 'squeeze', setUp: true, read: () => ({ name: 'squeeze' }), run: () => notModelled('squeeze') },
+  squeeze: {
+    usage: 'squeeze',
+    setUp: true,
+    read: () => ({ name: 'squeeze' }),
+    run({ cpu }) {
+      squeezeAll(cpu);
+      return 0;
+    },
+  },
 };
