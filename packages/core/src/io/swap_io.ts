@@ -20,7 +20,7 @@ import { folio_end_writeback, folio_start_writeback } from '../mm/folio_writebac
 import { swp_offset } from '../mm/swap_entry.ts';
 import { folio_free_swap } from '../mm/swap_state.ts';
 import { SWP_SYNCHRONOUS_IO, setSwapZero, swapDevice, swapExtent, swapFlags, swapIsZero } from '../mm/swapfile.ts';
-import { count_vm_event, PGROTATED, PSWPIN, PSWPOUT, SWPIN_ZERO, SWPOUT_ZERO } from '../trace/counters.ts';
+import { count_vm_event, PSWPIN, PSWPOUT, SWPIN_ZERO, SWPOUT_ZERO } from '../trace/counters.ts';
 import { TRACE_SWAP_OUT } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
 import { submitRequestWait, waitForRequest } from './block_device.ts';
@@ -109,8 +109,9 @@ export function endSwapWrite(cpu: Cpu, device: DeviceId, request: RequestId): vo
 
 /** After a failed write the page is the only copy again: it stays dirty, and is no longer in a hurry to be freed. */
 function finishSwapWrite(cpu: Cpu, pfn: Pfn, error: number): void {
-  if (error !== 0) folioSet(cpu, pfn, PG_dirty); // Before the end of writeback. Pairs with: the tests of reclaim after it.
-  const before = folioClear(cpu, pfn, PG_reclaim); // Alone: a hint.
-  if (error === 0 && (before & PG_reclaim) !== 0) count_vm_event(cpu, PGROTATED);
+  if (error !== 0) {
+    folioSet(cpu, pfn, PG_dirty); // Before the end of writeback. Pairs with: the tests of reclaim after it.
+    folioClear(cpu, pfn, PG_reclaim); // Alone: a hint.
+  }
   folio_end_writeback(cpu, pfn);
 }

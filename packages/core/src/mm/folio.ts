@@ -53,8 +53,8 @@ export const PG_swapbacked = 0x1000;
 export const PG_anon_exclusive = 0x2000;
 export const PG_lru = 0x4000;
 export const PG_mlocked = 0x8000;
-/** Write it and free it as soon as it is written. @kernel PG_reclaim (the bit of PG_readahead; ours is its own) */
-export const PG_reclaim = 0x10000;
+/** Free it as soon as it is written. The same bit as PG_readahead, as in the kernel: a fault may take the one for the other. */
+export const PG_reclaim: number = PG_readahead;
 /** The memory is broken. */
 export const PG_hwpoison = 0x20000;
 /** Memory of a device: no CPU may read it by an entry. Ours: in the kernel it is memory of a zone of its own. @kernel folio_is_device_private() */

@@ -1,14 +1,15 @@
 /**
  * Writeback: a bit of the flags that is set while the folio's contents are on their way to the device. The folio is not locked meanwhile.
  * @kernel mm/filemap.c folio_end_writeback(); mm/page-writeback.c folio_wait_writeback(), __folio_start_writeback()
- * @fidelity reduced: no tags in the page cache, one count for the machine, no rotation for reclaim
+ * @fidelity reduced: no tags in the page cache, one count for the machine, pages that reclaim wants are only counted
  * Next: mm/filemap.ts
  */
 import { invariant } from '../base/assert.ts';
 import type { Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add } from '../memory/atomic.ts';
-import { folio_flags, folioClear, folioSet, PG_waiters, PG_writeback } from './folio.ts';
+import { count_vm_event, PGROTATED } from '../trace/counters.ts';
+import { folio_flags, folioClear, folioSet, PG_reclaim, PG_waiters, PG_writeback } from './folio.ts';
 import { folioLockOwner } from './folio_lock.ts';
 import { folio_wait_bit, folio_wait_bit_killable, folio_wake_bit } from './folio_wait.ts';
 import { NR_WRITEBACK } from './vmstat.ts';
@@ -26,6 +27,8 @@ export function folio_start_writeback(cpu: Cpu, pfn: Pfn): void {
 
 /** The device has the contents: wakes all who waited for it. By whoever finishes the I/O. Never sleeps. */
 export function folio_end_writeback(cpu: Cpu, pfn: Pfn): void {
+  // Reclaim wants it next. Alone: a hint.
+  if ((folio_flags(cpu, pfn) & PG_reclaim) !== 0 && (folioClear(cpu, pfn, PG_reclaim) & PG_reclaim) !== 0) count_vm_event(cpu, PGROTATED);
   atomic_fetch_add(cpu, NR_WRITEBACK, -1); // Before the bit: who has waited for the bit sees the count. Pairs with: the sweep of a machine at rest.
   const before = folioClear(cpu, pfn, PG_writeback); // Release, and a look for waiters. Pairs with: queueUnlessFree().
   invariant((before & PG_writeback) !== 0, 'I20', 'folio_end_writeback: the folio was not being written');

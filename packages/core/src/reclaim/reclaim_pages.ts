@@ -6,7 +6,7 @@
  */
 import type { Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { FILE_DISK, fileKind } from '../mm/address_space.ts';
+import { FILE_DISK, FILE_SHMEM, fileKind } from '../mm/address_space.ts';
 import {
   folio_mapcount,
   folio_ref_count,
@@ -15,6 +15,7 @@ import {
   folioFile,
   folioMapping,
   folioTest,
+  PG_dirty,
   PG_swapcache,
 } from '../mm/folio.ts';
 import { folio_test_writeback, folio_wait_writeback } from '../mm/folio_writeback.ts';
@@ -31,7 +32,10 @@ function reclaimable(cpu: Cpu, pfn: Pfn): boolean {
   if (folioTest(cpu, pfn, PG_swapcache)) return true;
   if (folio_test_anon(cpu, pfn)) return folio_mapcount(cpu, pfn) > 0;
   const file = folioFile(folioMapping(cpu, pfn));
-  return file !== 0 && fileKind(cpu.memory, file) === FILE_DISK;
+  if (file === 0) return false;
+  // A page of shmem that nobody has written is as good as a hole.
+  const kind = fileKind(cpu.memory, file);
+  return kind === FILE_DISK || (kind === FILE_SHMEM && !folioTest(cpu, pfn, PG_dirty));
 }
 
 /**

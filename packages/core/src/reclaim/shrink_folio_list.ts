@@ -75,8 +75,11 @@ export function shrink_folio_list(cpu: Cpu, folios: readonly Pfn[]): number {
 function shrinkLocked(cpu: Cpu, pfn: Pfn): 'freed' | 'kept' {
   if (!prepared(cpu, pfn) || !unmapped(cpu, pfn) || folio_maybe_dma_pinned(cpu, pfn)) return keepLocked(cpu, pfn);
   if (folioTest(cpu, pfn, PG_dirty)) {
-    // Dirty pages of files are the business of write-back.
-    if (!folioTest(cpu, pfn, PG_swapcache)) return keepLocked(cpu, pfn);
+    if (!folioTest(cpu, pfn, PG_swapcache)) {
+      // Dirty pages of files are the business of write-back; reclaim frees them when that is done.
+      folioSet(cpu, pfn, PG_reclaim); // Alone: a hint.
+      return keepLocked(cpu, pfn);
+    }
     if (!pageout(cpu, pfn)) return 'kept';
   }
   return free(cpu, pfn) ? 'freed' : keepLocked(cpu, pfn);
