@@ -53,7 +53,6 @@ import { __gmap_link, gmapLinkAfterCompleted } from './arch/gmap.ts';
 import { handle_mm_fault } from './handle_mm_fault.ts';
 import { lock_mm_and_find_vma } from './lock_mm_and_find_vma.ts';
 import {
-  FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_DEFAULT,
   FAULT_FLAG_INSTRUCTION,
   FAULT_FLAG_RETRY_NOWAIT,
@@ -226,9 +225,12 @@ function refused(cpu: Cpu, outcome: FaultOutcome): FaultOutcome {
   return outcome;
 }
 
-/** Later attempts are TRIED; until 5.6 the second attempt was also the last, by losing ALLOW_RETRY. */
+/**
+ * Later attempts are TRIED; until 5.6 the second attempt was also the last, by losing ALLOW_RETRY. It may not say RETRY any more, and so no signal ends
+ * its waits either.
+ */
 function nextFlags(cpu: Cpu, flags: number): number {
-  return cpu.policy.retries === 'one' ? flags & ~(FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED) : flags | FAULT_FLAG_TRIED;
+  return cpu.policy.retries === 'one' ? flags & ~(FAULT_FLAG_DEFAULT | FAULT_FLAG_TRIED) : flags | FAULT_FLAG_TRIED;
 }
 
 /** Must the task go back and take a signal instead of trying again? Fatal ones always; any, when a user instruction can just fault again. */

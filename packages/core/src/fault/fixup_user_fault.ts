@@ -65,7 +65,7 @@ export function fixup_user_fault(cpu: Cpu, mm: MmId, vpn: Vpn, faultFlags: numbe
     mmap_read_lock(cpu, mm);
     (unlocked as Unlocked).unlocked = true;
     if (completed) return 0;
-    flags = cpu.policy.retries === 'one' ? flags & ~FAULT_FLAG_ALLOW_RETRY : flags | FAULT_FLAG_TRIED;
+    flags = cpu.policy.retries === 'one' ? flags & ~(FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE) : flags | FAULT_FLAG_TRIED;
   }
 }
 

@@ -63,16 +63,17 @@ export function kernelModeAccess(cpu: Cpu, vpn: Vpn, write: boolean, stamp: numb
 }
 
 function access(cpu: Cpu, vpn: Vpn, kind: number, stamp: number, errorCode: number): AccessOutcome {
+  const user = (errorCode & X86_PF_USER) !== 0;
   count_vm_event(cpu, ACCESSES);
   for (;;) {
     const translation = tryAccess(cpu, vpn, kind === WRITE, stamp);
     if (translation > TLB_MISS) return ACCESS_OK;
     const outcome = do_user_addr_fault(cpu, vpn, translation === TLB_PROTECTION ? errorCode | X86_PF_PROT : errorCode);
-    if (outcome === FAULT_SIGNAL_PENDING) {
-      if (fatal_signal_pending(cpu) || (errorCode & X86_PF_USER) === 0) return ACCESS_KILLED;
-    } else if (outcome !== FAULT_HANDLED) return outcome;
-    deliverSignals(cpu);
-    if (fatal_signal_pending(cpu)) return ACCESS_KILLED;
+    if (outcome !== FAULT_HANDLED && outcome !== FAULT_SIGNAL_PENDING) return outcome;
+    if (user) {
+      deliverSignals(cpu);
+      if (fatal_signal_pending(cpu)) return ACCESS_KILLED;
+    } else if (outcome === FAULT_SIGNAL_PENDING) return ACCESS_KILLED; // The fixup. After a fault that was handled the kernel's instruction just goes on.
     checkFreeze(cpu);
   }
 }
