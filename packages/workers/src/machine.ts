@@ -8,6 +8,7 @@ import type { Worker } from 'node:worker_threads';
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { createMachineMemory } from '@faultlab/core/boot';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
+import { setSysctl } from '@faultlab/core/mm/vm_sysctl';
 import { type ArenaMap, arenaMap, withHarnessWords } from './arena_map.ts';
 import { CpuPool } from './cpu_pool.ts';
 import { DeviceThreads } from './device/device_threads.ts';
@@ -22,9 +23,10 @@ const POLITE_END_MS = 1_000;
 export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
   const config = resolveConfig(options);
   const memory = createMachineMemory(withHarnessWords(config.size), { plain: config.plain });
-  const { policy, verify, trace, seed } = config;
+  setSysctl(memory, config.sysctl);
+  const { policy, arch, verify, trace, seed } = config;
   const common = { policy, verify, trace, spin: availableParallelism() > 1, clockOrigin: performance.timeOrigin };
-  const pool = new CpuPool(config.cpus, config.heapMb, { ...common, handle: memory.handle });
+  const pool = new CpuPool(config.cpus, config.heapMb, { ...common, arch, handle: memory.handle });
   try {
     await Promise.all(pool.threads.map((thread) => thread.call((control) => control.hello())));
     const devices = await DeviceThreads.start(memory, config.devices, config.cpus, { ...common, seed });

@@ -5,6 +5,9 @@
 import { availableParallelism } from 'node:os';
 import { UsageError } from '@faultlab/core/base/errors';
 import { CPUS_MAX, DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
+import { DEFAULT_SYSCTL, type VmSysctl } from '@faultlab/core/mm/vm_sysctl';
+import { archByName } from '@faultlab/core/policy/arch_entries';
+import type { ArchEntry } from '@faultlab/core/policy/arch_entry';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
 import { type DeviceConfig, type DeviceOptions, needsThread, resolveDevice } from './device/device_options.ts';
@@ -15,6 +18,10 @@ export interface MachineOptions {
   readonly cpus?: number;
   /** Which kernel's decisions the faults follow: a name, or a record of your own. */
   readonly policy?: string | FaultPolicy;
+  /** Whose page-fault entry the CPUs have: a name, or a record of your own. `x86` when not given. */
+  readonly arch?: string | ArchEntry;
+  /** Settings that differ from those of a fresh machine; a scenario may change them again for its run. */
+  readonly sysctl?: Partial<VmSysctl>;
   /** Maxima of the tables, where the defaults do not fit. */
   readonly size?: Partial<Omit<MachineSize, 'cpus'>>;
   /** Drives everything that is drawn. */
@@ -37,6 +44,8 @@ export interface MachineOptions {
 export interface MachineConfig {
   readonly cpus: number;
   readonly policy: FaultPolicy;
+  readonly arch: ArchEntry;
+  readonly sysctl: VmSysctl;
   readonly size: MachineSize;
   readonly seed: number;
   readonly verify: boolean;
@@ -59,12 +68,15 @@ export const defaultStressCpus = (): number => Math.max(4, 2 * availableParallel
 export function resolveConfig(options: MachineOptions): MachineConfig {
   const cpus = wholeNumber('cpus', options.cpus ?? DEFAULT_SIZE.cpus, 1, CPUS_MAX);
   const policy = typeof options.policy === 'object' ? options.policy : policyByName(options.policy ?? 'linux-6.18');
+  const arch = typeof options.arch === 'object' ? options.arch : archByName(options.arch ?? 'x86');
   const devices = (options.devices ?? []).map(resolveDevice);
   const allCpus = cpus + devices.filter(needsThread).length;
   const size = { ...sizeFor(cpus), ...options.size, cpus: allCpus };
   return {
     cpus,
     policy,
+    arch,
+    sysctl: { ...DEFAULT_SYSCTL, ...options.sysctl },
     size: { ...size, devices: Math.max(devices.length, size.devices) },
     seed: wholeNumber('seed', options.seed ?? 1, 0, 0xffff_ffff),
     verify: options.verify ?? false,

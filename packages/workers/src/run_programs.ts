@@ -9,7 +9,7 @@ import { StallError, UsageError } from '@faultlab/core/base/errors';
 import type { Violation } from '@faultlab/core/invariants/sweep';
 import { readLockStat } from '@faultlab/core/locking/lock_stat';
 import type { FileSpec } from '@faultlab/core/mm/address_space';
-import { DEFAULT_SYSCTL, setSysctl, type VmSysctl } from '@faultlab/core/mm/vm_sysctl';
+import { setSysctl, type VmSysctl } from '@faultlab/core/mm/vm_sysctl';
 import { readCounters } from '@faultlab/core/trace/counters';
 import { readTrace, type TraceEntry } from '@faultlab/core/trace/trace_ring';
 import { counterDelta, lockStatDelta } from './deltas.ts';
@@ -35,7 +35,7 @@ export interface ProgramsRun {
   readonly program: (cpu: number) => Program;
   /** Made before and closed after the run; operations and programs name them by their place in the list. */
   readonly files?: readonly FileSpec[];
-  /** Settings of the machine for this run; the others are those of a fresh machine. */
+  /** Settings for this run; the others are those of the machine's options. */
   readonly sysctl?: Partial<VmSysctl>;
   /** Until when; without it, every program needs a `count`. */
   readonly seconds?: number;
@@ -100,7 +100,7 @@ class ProgramsInProgress {
 
   async #phases(): Promise<void> {
     const { setup, files = [], sysctl } = this.#run;
-    setSysctl(this.#machine.memory, { ...DEFAULT_SYSCTL, ...sysctl });
+    setSysctl(this.#machine.memory, { ...this.#machine.config.sysctl, ...sysctl });
     const made = await this.#onFirstCpu<SetupOrder, SetUp>(SETUP, { ops: setup, files });
     if (made === undefined) return;
     await this.#programsRun(made);

@@ -103,6 +103,7 @@ const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
   [['stress', '--seconds', '-3'], /^--seconds is "-3", but it must be a number above 0 and up to 604800\.$/],
   [['stress', '--seed', 'abc'], /^--seed is "abc", but it must be a whole number from 0 to 4294967295\.$/],
   [['stress', '--scenario', 'nonsense'], /^There is no scenario "nonsense"; choose from disjoint_anon, .*\.$/],
+  [['stress', '--arch', 'vax'], /^There is no architecture "vax"; choose one of x86, /],
   [['stress', '--scenario', 'swarm,'], /^--scenario is "swarm,", but it must be names separated by commas/],
   [['stress', '--policy', 'linux-1.0'], /^There is no policy "linux-1\.0"; choose one of .*\.$/],
   [['stress', '--json', '/no/such/folder/x.json'], /^The folder \/no\/such\/folder does not exist/],
@@ -110,7 +111,7 @@ const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
   [['stress', '--cpus'], /^Option '--cpus <n>' argument missing; see faultlab --help\.$/],
   [['stress', 'surplus'], /^Too many arguments/],
   [['nonsense'], /^Unknown command 'nonsense'; see faultlab --help\.$/],
-  [['list', 'nonsense'], /^There is no list of "nonsense"; choose scenarios, policies or invariants\.$/],
+  [['list', 'nonsense'], /^There is no list of "nonsense"; choose scenarios, policies, architectures or invariants\.$/],
 ];
 for (const [args, message] of mistakes) {
   test(`'${args.join(' ')}' is refused in one sentence with exit code 2`, async () => {
@@ -127,6 +128,7 @@ const helps: readonly (readonly [readonly string[], RegExp])[] = [
   [['stress', '--help'], /--policy[\s\S]*--scenario[\s\S]*--cpus[\s\S]*--seconds[\s\S]*--seed[\s\S]*--json[\s\S]*Exit codes/],
   [['list', 'scenarios'], /munmap_storm[\s\S]*canary/],
   [['list', 'policies'], /linux-5\.4[\s\S]*linux-6\.18/],
+  [['list', 'architectures'], /x86[\s\S]*sparc32/],
   [['list', 'invariants'], /I01[\s\S]*I25/],
 ];
 for (const [args, content] of helps) {

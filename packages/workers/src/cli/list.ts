@@ -2,6 +2,7 @@
  * `faultlab list`: what there is to choose from.
  */
 import { UsageError } from '@faultlab/core/base/errors';
+import { ARCH_ENTRIES } from '@faultlab/core/policy/arch_entries';
 import { POLICIES } from '@faultlab/core/policy/policies';
 import { textTable } from '../report/text_table.ts';
 import { SCENARIOS } from '../scenarios/by_name.ts';
@@ -21,6 +22,12 @@ const LISTS: Readonly<Record<string, () => string[]>> = {
       POLICIES.map(({ name, summary }) => [name, summary]),
       ['left', 'left'],
     ),
+  architectures: () =>
+    textTable(
+      ['architecture', 'how its fault entry differs'],
+      ARCH_ENTRIES.map(({ name, summary }) => [name, summary]),
+      ['left', 'left'],
+    ),
   invariants: () =>
     textTable(
       ['id', 'what always holds'],
@@ -32,11 +39,12 @@ const LISTS: Readonly<Record<string, () => string[]>> = {
 export const listCommand: CliCommand = (program, context) => {
   program
     .command('list')
-    .summary('list scenarios, policies or invariants')
-    .argument('<what>', 'scenarios, policies or invariants')
+    .summary('list scenarios, policies, architectures or invariants')
+    .argument('<what>', 'scenarios, policies, architectures or invariants')
     .action((what: string) => {
       const list = LISTS[what];
-      if (list === undefined) throw new UsageError(`There is no list of "${what}"; choose scenarios, policies or invariants.`);
+      if (list === undefined)
+        throw new UsageError(`There is no list of "${what}"; choose scenarios, policies, architectures or invariants.`);
       context.out.write(`${list().join('\n')}\n`);
     });
 };

@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { UsageError } from '@faultlab/core/base/errors';
 import { CPUS_MAX } from '@faultlab/core/memory/limits';
+import { archByName } from '@faultlab/core/policy/arch_entries';
 import { environment } from '../environment.ts';
 import { defaultStressCpus } from '../machine_config.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
@@ -31,6 +32,7 @@ import { checkFolder, writeJson } from './write_json.ts';
 
 interface StressFlags {
   readonly policy: string;
+  readonly arch: string;
   readonly scenario: readonly Scenario[] | undefined;
   readonly cpus: number;
   readonly seconds: number;
@@ -86,6 +88,7 @@ async function stress(flags: StressFlags, context: CliContext): Promise<void> {
   const policy = await loadPolicy(flags.policy, userPath);
   const parameters = {
     policy: flags.policy,
+    arch: archByName(flags.arch).name,
     scenarios: flags.scenario ?? STRESS_MIX.filter(({ cpusMin = 1 }) => cpusMin <= flags.cpus),
     cpus: flags.cpus,
     seconds: flags.seconds,

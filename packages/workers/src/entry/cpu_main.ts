@@ -11,6 +11,7 @@ import type { Cpu } from '@faultlab/core/cpu';
 import { RECORD_WORDS } from '@faultlab/core/memory/layout';
 import { PC_PROGRESS } from '@faultlab/core/memory/percpu';
 import { attachMemory, type MemoryHandle, type SharedMemory } from '@faultlab/core/memory/shared_memory';
+import type { ArchEntry } from '@faultlab/core/policy/arch_entry';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { takeSignals } from '@faultlab/core/sched/task';
 import { type Endpoint, expose } from 'comlink';
@@ -23,6 +24,7 @@ export interface CpuTask {
   readonly id: number;
   readonly handle: MemoryHandle;
   readonly policy: FaultPolicy;
+  readonly arch: ArchEntry;
   readonly verify: boolean;
   readonly trace: boolean;
   readonly spin: boolean;
@@ -70,6 +72,7 @@ function cpuFor(task: CpuTask, memory: SharedMemory, seed: number): Cpu {
     now: () => performance.now() + offset,
     seed,
     policy: task.policy,
+    arch: task.arch,
     verify: task.verify,
     trace: task.trace && memory.size.traceEntries > 0,
     spin: task.spin,

@@ -16,7 +16,10 @@ import { vmstatTable } from './vmstat_table.ts';
 /** Share of the host beyond which other programs spoil the times. */
 const SCARCE_SHARE = 0.2;
 
-type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verify' | 'scenarios'> & { readonly policy: string };
+type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verify' | 'scenarios'> & {
+  readonly policy: string;
+  readonly arch?: string;
+};
 
 /** @returns lines; the last one is the verdict */
 export function stressReport(parameters: StressParameters, outcome: StressOutcome, host: Environment): string[] {
@@ -52,6 +55,7 @@ export function verdictLine(parameters: StressParameters, outcome: StressOutcome
   const { failed, totals } = outcome;
   const fields = [
     `policy=${parameters.policy}`,
+    ...(isReference(parameters) ? [] : [`arch=${parameters.arch}`]),
     `scenarios=${parameters.scenarios.map((scenario) => scenario.name).join(',')}`,
     `cpus=${parameters.cpus}`,
     `seconds=${parameters.seconds}`,
@@ -66,10 +70,14 @@ export function verdictLine(parameters: StressParameters, outcome: StressOutcome
   return `stress: ${failed === undefined ? 'SUCCESS' : 'FAILURE'} ${fields.join(' ')}`;
 }
 
+/** The entry that everything else is compared with needs no name. */
+const isReference = ({ arch = 'x86' }: StressParameters): boolean => arch === 'x86';
+
 /** The command that repeats a slice. */
 function again(parameters: StressParameters, scenario: string, seed: number): string {
   const { policy, cpus, seconds, verify } = parameters;
-  const options = `--scenario ${scenario} --policy ${policy} --cpus ${cpus} --seconds ${seconds} --seed ${seed}`;
+  const arch = isReference(parameters) ? '' : ` --arch ${parameters.arch}`;
+  const options = `--scenario ${scenario} --policy ${policy}${arch} --cpus ${cpus} --seconds ${seconds} --seed ${seed}`;
   return `npx --yes pnpm@12 stress ${options}${verify ? ' --verify' : ''}`;
 }
 

@@ -30,6 +30,7 @@ export const migrateRace: Scenario = {
   story: 'pages move between frames and to a device and back while they are written, protected and forked',
   mustSee: ['pgmigrate_success', 'device_private_faults', 'device_exclusive_faults', 'numa_hint_faults'],
   devices: [DISK],
+  sysctl: { numaMisplaced: 1 },
   files: ({ cpus }) => [diskFile(file(0, cpus).pages)],
   setup: ({ cpus }) => [mapRegion(memory(0, cpus)), mapRegion(changing(0, cpus)), mapRegion(view(0, cpus))],
   program: (cpu, { cpus }) => ({

@@ -50,7 +50,7 @@ const commonViews = (cpu: number, cpus: number): Region[] => {
 export const truncateRace: Scenario = {
   name: 'truncate_race',
   story: 'files are truncated, extended and punched under their readers and writers; what was cut off never comes back',
-  mustSee: ['folio_truncated', 'page_mkwrite', 'filemap_faults', 'faults_signal'],
+  mustSee: ['folio_truncated', 'page_mkwrite', 'filemap_faults', 'faults_error'],
   devices: [DISK],
   files: ({ cpus }) => files(0, cpus).map(({ pages }) => diskFile(pages)),
   setup: ({ cpus }) =>

@@ -15,6 +15,8 @@ import { StressTotals } from './stress_totals.ts';
 
 export interface StressOptions {
   readonly policy: string | FaultPolicy;
+  /** Architecture of the fault entry; `x86` when not given. */
+  readonly arch?: string;
   readonly scenarios: readonly Scenario[];
   readonly cpus: number;
   readonly seconds: number;
@@ -45,8 +47,8 @@ export const sliceSeed = (seed: number, slice: number): number => (seed + Math.i
 
 /** @throws UsageError for a bad option */
 export async function runStress(options: StressOptions): Promise<StressOutcome> {
-  const { policy, cpus, seed, verify, scenarios, seconds } = options;
-  await using machine = await bootMachine({ policy, cpus, seed, verify, devices: devicesFor(scenarios) });
+  const { policy, arch = 'x86', cpus, seed, verify, scenarios, seconds } = options;
+  await using machine = await bootMachine({ policy, arch, cpus, seed, verify, devices: devicesFor(scenarios) });
   const totals = new StressTotals(cpus);
   const startedMs = performance.now();
   const others = othersWatch();
