@@ -54,6 +54,7 @@ export const stressCommand: CliCommand = (program, context) => {
         'The last line is the verdict, with everything needed to run it again.',
     )
     .option('--policy <name>', POLICY_HELP, 'linux-6.18')
+    .option('--arch <name>', 'architecture whose page-fault entry the CPUs have (see faultlab list architectures)', 'x86')
     .option(
       '--scenario <names>',
       'scenarios, separated by commas; may be given several times (default: all but the canary, and those that need more CPUs)',
