@@ -35,6 +35,7 @@ import { swapEntsWord } from '../mm/mm_struct.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { ptep_get, ptep_get_and_clear, set_pte_at } from '../mm/page_table.ts';
 import { PTE_UFFD_WP, pte_dirty, pte_pfn, pte_present, pte_special } from '../mm/pte.ts';
+import { pte_install_uffd_wp_if_needed } from '../mm/pte_install_uffd_wp.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { folio_remove_rmap_pte, type RmapHit } from '../mm/rmap.ts';
 import { rmapWalkAnonLocked } from '../mm/rmap_anon.ts';
@@ -61,7 +62,8 @@ function unmapFile(cpu: Cpu, pfn: Pfn, hit: RmapHit): boolean {
   const mine = pte_present(pte) && !pte_special(pte) && pte_pfn(pte) === pfn;
   const stays = mine && isMlocked(cpu, pfn, hit);
   if (mine && !stays) {
-    clearFlush(cpu, pfn, hit);
+    const old = clearFlush(cpu, pfn, hit);
+    pte_install_uffd_wp_if_needed(cpu, hit.vma, hit.entry, old);
     folio_remove_rmap_pte(cpu, pfn, hit.vma);
     folio_put(cpu, pfn); // The entry's; ours stays.
   }
