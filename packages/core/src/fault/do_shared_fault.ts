@@ -6,6 +6,7 @@
  */
 import type { Cpu } from '../cpu.ts';
 import { mapping_can_writeback } from '../mm/address_space.ts';
+import { folioTest, PG_swapbacked } from '../mm/folio.ts';
 import { folio_unlock } from '../mm/folio_lock.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { vm_file } from '../mm/vm_area_struct.ts';
@@ -13,7 +14,7 @@ import { __do_fault, noPage, vmf_can_call_fault } from './__do_fault.ts';
 import { do_page_mkwrite, mkwriteFailed } from './do_page_mkwrite.ts';
 import { fault_dirty_shared_page } from './fault_dirty_shared_page.ts';
 import { finish_fault } from './finish_fault.ts';
-import { liveVma, type VmFault, type VmFaultBits } from './vm_fault.ts';
+import { liveVma, VM_FAULT_MAJOR, type VmFault, type VmFaultBits } from './vm_fault.ts';
 
 /** @locks in: the fault lock. out: as handle_mm_fault(). Rows 24 to 26 */
 export function do_shared_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
@@ -37,5 +38,6 @@ export function do_shared_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
     return found | mapped;
   }
   // The reference is the entry's now, and the entry may go. The lock keeps the page in its file, and so alive.
-  return found | mapped | fault_dirty_shared_page(cpu, vmf, page);
+  // A page that this fault brought back from swap has been dirty since then, by this fault.
+  return found | mapped | fault_dirty_shared_page(cpu, vmf, page, (found & VM_FAULT_MAJOR) !== 0 && folioTest(cpu, page, PG_swapbacked));
 }

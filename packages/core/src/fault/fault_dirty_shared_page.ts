@@ -21,12 +21,13 @@ import { dropKeepingFile, mayDropFaultLock, otherRetry, putFpin } from './fault_
 import { liveVma, VM_FAULT_COMPLETED, type VmFault, type VmFaultBits } from './vm_fault.ts';
 
 /**
+ * @param dirtiedBefore this fault has made the page dirty already
  * @locks in: the fault lock, the folio lock. out: the folio unlocked; the fault lock with 0, nothing with COMPLETED or RETRY. May sleep.
  * Rows 24, 25, 27
  */
-export function fault_dirty_shared_page(cpu: Cpu, vmf: VmFault, pfn: Pfn): VmFaultBits {
+export function fault_dirty_shared_page(cpu: Cpu, vmf: VmFault, pfn: Pfn, dirtiedBefore = false): VmFaultBits {
   const asked = mapping_can_writeback(cpu.memory, vm_file(cpu.memory, liveVma(vmf)));
-  const dirtied = folio_mark_dirty(cpu, pfn);
+  const dirtied = folio_mark_dirty(cpu, pfn) || dirtiedBefore;
   const file = folioFile(folioMapping(cpu, pfn)); // While the folio is locked: afterwards it may leave the file.
   folio_unlock(cpu, pfn);
   if ((!dirtied && !asked) || file === NO_MAPPING) return 0;

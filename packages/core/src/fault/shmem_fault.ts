@@ -17,7 +17,7 @@ import { isBeingPunched, punchUnderWay, waitForPunch } from '../mm/shmem_punch.t
 import { userfaultfd_minor, userfaultfd_missing } from '../mm/userfaultfd_k.ts';
 import { vm_file } from '../mm/vm_area_struct.ts';
 import { VM_UFFD_MINOR, VM_UFFD_MISSING } from '../mm/vm_flags.ts';
-import { count_vm_event, SHMEM_FAULTS, SHMEM_HOLE_WAITS } from '../trace/counters.ts';
+import { count_vm_event, PGMAJFAULT, SHMEM_FAULTS, SHMEM_HOLE_WAITS } from '../trace/counters.ts';
 import { maybe_unlock_mmap_for_io, otherRetry, putFpin } from './fault_lock.ts';
 import { handle_userfault } from './handle_userfault.ts';
 import {
@@ -46,6 +46,7 @@ export function shmem_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const minor = userfaultfd_minor(cpu.memory, vma) && vmf.pgoff < i_size(cpu.memory, file) && hasPage(cpu, file, vmf.pgoff);
   if (minor) return handle_userfault(cpu, vmf, VM_UFFD_MINOR);
   const { error, pfn, major } = shmem_get_folio(cpu, file, vmf.pgoff, userfaultfd_missing(cpu.memory, vma) ? 'noalloc' : 'cache');
+  if (major) count_vm_event(cpu, PGMAJFAULT);
   if (error === ENOENT) return handle_userfault(cpu, vmf, VM_UFFD_MISSING);
   if (error !== 0) return error === ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
   vmf.page = pfn;

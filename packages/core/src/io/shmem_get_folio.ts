@@ -11,9 +11,8 @@
  *
  * @kernel mm/shmem.c shmem_get_folio_gfp(), shmem_get_folio()
  * @fidelity reduced: one page per folio; a fault with userfaultfd asks with `noalloc` instead of being handled in the middle
- * Next: fault/shmem_fault.ts
+ * Next: io/shmem_swapin_folio.ts, fault/shmem_fault.ts
  */
-import { invariant } from '../base/assert.ts';
 import type { MappingId, Pfn } from '../base/brand.ts';
 import { EEXIST, EINVAL, ENOENT, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
@@ -25,6 +24,7 @@ import { alloc_page, folio_put } from '../mm/page_alloc.ts';
 import { xa_is_value } from '../mm/swap_entry.ts';
 import { count_vm_event, FOLIO_GONE_FOUND_AGAIN } from '../trace/counters.ts';
 import { AFTER_FOLIO_LOCK, at, BEFORE_FOLIO_LOCK } from '../trace/points.ts';
+import { SWAPIN_AGAIN, shmem_swapin_folio } from './shmem_swapin_folio.ts';
 
 /**
  * What to do about a hole: `read` returns no folio, `noalloc` says ENOENT, `cache` makes a page within the size of the file, `write` makes one
@@ -37,23 +37,27 @@ export interface ShmemFolio {
   readonly error: number;
   /** Locked, up to date and with a reference for the caller; NO_FOLIO with an error, or for a hole. */
   readonly pfn: Pfn;
-  /** It was read from swap. */
+  /** It had to be read from swap, also if that failed. */
   readonly major: boolean;
 }
 
 const failed = (error: number): ShmemFolio => ({ error, pfn: NO_FOLIO, major: false });
 const HOLE: ShmemFolio = failed(0);
-/** The place in the page cache changed: look again. */
-const AGAIN = null;
+/** Instead of an errno: the place in the page cache changed, look again. */
+const AGAIN = 1;
 
 /**
  * @locks in: nothing from the folio lock on; a fault holds its fault lock. out: the same and the lock of the folio returned. May sleep,
  * uninterruptibly
  */
 export function shmem_get_folio(cpu: Cpu, file: MappingId, index: number, sgp: Sgp): ShmemFolio {
+  let major = false;
   for (;;) {
-    const got = getOnce(cpu, file, index, sgp);
-    if (got !== AGAIN) return got;
+    if (beyondSize(cpu, file, index, sgp)) return failed(EINVAL); // R17
+    const entry = filemap_get_entry(cpu, file, index);
+    const got = xa_is_value(entry) ? swapIn(cpu, file, index, entry) : fromMemory(cpu, file, index, sgp, entry as Pfn);
+    major ||= got.major;
+    if (got.error !== AGAIN) return { ...got, major };
     count_vm_event(cpu, FOLIO_GONE_FOUND_AGAIN);
   }
 }
@@ -61,30 +65,32 @@ export function shmem_get_folio(cpu: Cpu, file: MappingId, index: number, sgp: S
 /** Only `write` may go beyond the size. */
 const beyondSize = (cpu: Cpu, file: MappingId, index: number, sgp: Sgp): boolean => sgp !== 'write' && index >= i_size(cpu.memory, file);
 
-function getOnce(cpu: Cpu, file: MappingId, index: number, sgp: Sgp): ShmemFolio | typeof AGAIN {
-  if (beyondSize(cpu, file, index, sgp)) return failed(EINVAL); // R17
-  const entry = filemap_get_entry(cpu, file, index);
-  invariant(!xa_is_value(entry), 'I29', 'a page of shmem is in swap, but there is none');
-  if (entry !== NO_FOLIO) return lockFound(cpu, file, index, entry as Pfn);
+function swapIn(cpu: Cpu, file: MappingId, index: number, number: number): ShmemFolio {
+  const { error, pfn, read } = shmem_swapin_folio(cpu, file, index, number);
+  return { error: error === SWAPIN_AGAIN ? AGAIN : error, pfn, major: read };
+}
+
+function fromMemory(cpu: Cpu, file: MappingId, index: number, sgp: Sgp, found: Pfn): ShmemFolio {
+  if (found !== NO_FOLIO) return lockFound(cpu, file, index, found);
   if (sgp === 'read') return HOLE;
   return sgp === 'noalloc' ? failed(ENOENT) : fillHole(cpu, file, index, sgp);
 }
 
 /** Waits for the lock of a folio that the page cache had, and looks whether it still is the page. */
-function lockFound(cpu: Cpu, file: MappingId, index: number, pfn: Pfn): ShmemFolio | typeof AGAIN {
+function lockFound(cpu: Cpu, file: MappingId, index: number, pfn: Pfn): ShmemFolio {
   at(cpu, BEFORE_FOLIO_LOCK);
   folio_lock(cpu, pfn); // Row 46: neither politeness nor a signal ends this wait.
   at(cpu, AFTER_FOLIO_LOCK);
   if (!folioIsOf(cpu, pfn, file, index)) {
     folio_unlock(cpu, pfn); // R14: punched, truncated or swapped out meanwhile.
     folio_put(cpu, pfn);
-    return AGAIN;
+    return failed(AGAIN);
   }
   if (!folioTest(cpu, pfn, PG_uptodate)) zeroFill(cpu, pfn); // Reserved by somebody, never used.
   return { error: 0, pfn, major: false };
 }
 
-function fillHole(cpu: Cpu, file: MappingId, index: number, sgp: Sgp): ShmemFolio | typeof AGAIN {
+function fillHole(cpu: Cpu, file: MappingId, index: number, sgp: Sgp): ShmemFolio {
   const pfn = alloc_page(cpu);
   if (pfn === NO_FOLIO) return failed(ENOMEM);
   __folio_set_locked(cpu, pfn);
@@ -93,7 +99,7 @@ function fillHole(cpu: Cpu, file: MappingId, index: number, sgp: Sgp): ShmemFoli
   if (error !== 0) {
     folio_unlock(cpu, pfn);
     folio_put(cpu, pfn);
-    return error === EEXIST ? AGAIN : failed(error);
+    return failed(error === EEXIST ? AGAIN : error);
   }
   zeroFill(cpu, pfn);
   // Truncation makes the file smaller before it looks for pages, so one of the two sees the other.

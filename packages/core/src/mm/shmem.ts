@@ -10,14 +10,15 @@
  * @fidelity reduced: whole pages; no quota, no seals, no accounting of blocks
  * Next: io/shmem_get_folio.ts makes pages
  */
-import type { MappingId, Pfn } from '../base/brand.ts';
+import type { MappingId, Pfn, SwpEntry } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { pagesLockWord, pagesRoot } from './address_space.ts';
 import { filemap_get_entry, folioIsOf } from './filemap.ts';
 import { folio_lock, folio_unlock } from './folio_lock.ts';
 import { folio_put } from './page_alloc.ts';
-import { xa_is_value } from './swap_entry.ts';
+import { non_swap_entry, xa_is_value, xa_to_value } from './swap_entry.ts';
+import { free_swap_and_cache } from './swap_state.ts';
 import { truncate_inode_folio } from './truncate.ts';
 import { FILE_END } from './unmap_mapping.ts';
 import { XA_NOT_FOUND, xa_destroy, xa_find, xa_load, xa_store } from './xarray.ts';
@@ -72,12 +73,14 @@ export function shmem_evict_inode(cpu: Cpu, file: MappingId): void {
   xa_destroy(cpu, pagesRoot(cpu.memory, file));
 }
 
-/** Takes a number out of the page cache, if it is still there. @returns whether it was */
+/** Takes a number out of the page cache, if it is still there, and gives its slot in swap back. @returns whether it was */
 function shmem_free_swap(cpu: Cpu, file: MappingId, index: number, entry: number): boolean {
   const root = pagesRoot(cpu.memory, file);
   spin_lock(cpu, pagesLockWord(cpu.memory, file));
   const same = xa_load(cpu, root, index) === entry;
   if (same) xa_store(cpu, root, index, 0); // Cannot fail: the slot is there.
   spin_unlock(cpu, pagesLockWord(cpu.memory, file));
+  const slot = xa_to_value(entry) as SwpEntry;
+  if (same && !non_swap_entry(slot)) free_swap_and_cache(cpu, slot);
   return same;
 }

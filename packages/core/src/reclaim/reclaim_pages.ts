@@ -27,15 +27,14 @@ const BATCH = 32;
 /** Enough for a page that is written, found dirty, and written again. */
 const ROUNDS_MAX = 8;
 
-/** Is it a page that reclaim can do something with? What can be read again from a disk, and anonymous memory. The caller has a reference. */
+/** Is it a page that reclaim can do something with? What can be read again from a disk, and what can go to swap: anonymous memory and shmem. The caller has a reference. */
 function reclaimable(cpu: Cpu, pfn: Pfn): boolean {
   if (folioTest(cpu, pfn, PG_swapcache)) return true;
   if (folio_test_anon(cpu, pfn)) return folio_mapcount(cpu, pfn) > 0;
   const file = folioFile(folioMapping(cpu, pfn));
   if (file === 0) return false;
-  // A page of shmem that nobody has written is as good as a hole.
   const kind = fileKind(cpu.memory, file);
-  return kind === FILE_DISK || (kind === FILE_SHMEM && !folioTest(cpu, pfn, PG_dirty));
+  return kind === FILE_DISK || kind === FILE_SHMEM;
 }
 
 /**

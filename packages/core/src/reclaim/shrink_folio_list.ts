@@ -7,14 +7,18 @@
  * Next: reclaim/remove_mapping.ts
  */
 import type { Pfn } from '../base/brand.ts';
+import { NO_MAPPING } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { swap_writeout } from '../io/swap_io.ts';
+import { shmem_mapping } from '../mm/address_space.ts';
 import {
   folio_mapcount,
   folio_maybe_dma_pinned,
   folio_ref_count,
   folio_test_anon,
   folioClear,
+  folioFile,
+  folioMapping,
   folioSet,
   folioTest,
   PG_dirty,
@@ -31,6 +35,7 @@ import { folio_alloc_swap } from '../mm/swap_state.ts';
 import { count_vm_event, PGLAZYFREED, PGSCAN_DIRECT, PGSTEAL_DIRECT } from '../trace/counters.ts';
 import { at, BEFORE_REFCOUNT_FREEZE } from '../trace/points.ts';
 import { __remove_mapping } from './remove_mapping.ts';
+import { shmem_writeout } from './shmem_writeout.ts';
 import { try_to_unmap } from './try_to_unmap.ts';
 
 /** The cache's reference and that of whoever isolated the folio. */
@@ -75,7 +80,7 @@ export function shrink_folio_list(cpu: Cpu, folios: readonly Pfn[]): number {
 function shrinkLocked(cpu: Cpu, pfn: Pfn): 'freed' | 'kept' {
   if (!prepared(cpu, pfn) || !unmapped(cpu, pfn) || folio_maybe_dma_pinned(cpu, pfn)) return keepLocked(cpu, pfn);
   if (folioTest(cpu, pfn, PG_dirty)) {
-    if (!folioTest(cpu, pfn, PG_swapcache)) {
+    if (!folioTest(cpu, pfn, PG_swapcache) && !isShmem(cpu, pfn)) {
       // Dirty pages of files are the business of write-back; reclaim frees them when that is done.
       folioSet(cpu, pfn, PG_reclaim); // Alone: a hint.
       return keepLocked(cpu, pfn);
@@ -107,8 +112,14 @@ function unmapped(cpu: Cpu, pfn: Pfn): boolean {
   return folio_mapcount(cpu, pfn) === 0;
 }
 
+/** @locks in: the folio's */
+function isShmem(cpu: Cpu, pfn: Pfn): boolean {
+  const file = folioFile(folioMapping(cpu, pfn));
+  return file !== NO_MAPPING && shmem_mapping(cpu.memory, file);
+}
+
 /**
- * Writes a page of the swap cache. @locks in: the folio's. out: the same when it returns true, nothing when it returns false.
+ * Writes a page of the swap cache, or of shmem, which enters it. @locks in: the folio's. out: the same when it returns true, nothing when it returns false.
  * @returns whether the page is clean, and nobody has been faster: it can be freed
  */
 function pageout(cpu: Cpu, pfn: Pfn): boolean {
@@ -118,7 +129,12 @@ function pageout(cpu: Cpu, pfn: Pfn): boolean {
   }
   folioClear(cpu, pfn, PG_dirty); // Before the write. Pairs with: whoever dirties it meanwhile.
   folioSet(cpu, pfn, PG_reclaim); // Alone: a hint.
-  swap_writeout(cpu, pfn);
+  if (folioTest(cpu, pfn, PG_swapcache)) swap_writeout(cpu, pfn);
+  else if (!shmem_writeout(cpu, pfn)) {
+    folioClear(cpu, pfn, PG_reclaim);
+    folio_unlock(cpu, pfn);
+    return false;
+  }
   if (folioTest(cpu, pfn, PG_writeback)) return false;
   folioClear(cpu, pfn, PG_reclaim);
   if (folioTest(cpu, pfn, PG_dirty) && folioTest(cpu, pfn, PG_swapcache)) return false;

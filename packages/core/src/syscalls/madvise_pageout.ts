@@ -1,23 +1,25 @@
 /**
  * madvise on pages that will not be needed soon (COLD), that shall go to swap now (PAGEOUT), or that will be needed (WILLNEED).
  * @kernel mm/madvise.c madvise_cold_or_pageout_pte_range(), madvise_pageout(), madvise_cold(), swapin_walk_pmd_entry()
- * @fidelity reduced: WILLNEED reads anonymous memory back from swap and does nothing for files; COLD only makes pages look unused
+ * @fidelity reduced: WILLNEED reads anonymous memory and shmem back from swap and does nothing for other files; COLD only makes pages look unused
  * Next: reclaim/reclaim_pages.ts
  */
-import type { Pfn, TableId, VmaId, Vpn } from '../base/brand.ts';
-import { NO_TABLE } from '../base/brand.ts';
+import type { Pfn, SwpEntry, TableId, VmaId, Vpn } from '../base/brand.ts';
+import { NO_MAPPING, NO_TABLE } from '../base/brand.ts';
 import { EINVAL } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { readSwapAhead } from '../fault/swapin_readahead.ts';
+import { readSwapAhead } from '../io/swap_cluster_readahead.ts';
+import { pagesRoot, shmem_mapping } from '../mm/address_space.ts';
 import { folio_mapcount, folioClear, PG_active, PG_referenced } from '../mm/folio.ts';
 import { type MADV_COLD, MADV_PAGEOUT } from '../mm/mman.ts';
 import { findPteTable, PMD_PAGES, ptep_get, ptep_get_and_clear, pteWord, set_pte_at } from '../mm/page_table.ts';
 import { PTE_YOUNG, pte_mkold, pte_pfn, pte_present, pte_special } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
-import { is_swap_pte, non_swap_entry, pte_to_swp_entry } from '../mm/swap_entry.ts';
+import { is_swap_pte, non_swap_entry, pte_to_swp_entry, xa_is_value, xa_to_value } from '../mm/swap_entry.ts';
 import { flush_tlb_range } from '../mm/tlb.ts';
-import { vm_flags, vm_mm, vma_is_anonymous } from '../mm/vm_area_struct.ts';
+import { linear_page_index, vm_file, vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_LOCKED, VM_PFNMAP } from '../mm/vm_flags.ts';
+import { xa_find, xa_load } from '../mm/xarray.ts';
 import { isolateIfReclaimable, reclaim_pages } from '../reclaim/reclaim_pages.ts';
 import { count_vm_event, PGDEACTIVATE } from '../trace/counters.ts';
 
@@ -83,7 +85,11 @@ function coldTable(cpu: Cpu, vma: VmaId, table: TableId, first: number, last: nu
 
 /** Starts reading what is in swap, and waits for nothing. @locks in: mmap read. May sleep for requests */
 export function madvise_willneed(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn): number {
-  if (!vma_is_anonymous(cpu.memory, vma)) return 0;
+  const file = vm_file(cpu.memory, vma);
+  if (file !== NO_MAPPING) {
+    if (shmem_mapping(cpu.memory, file)) shmem_swapin_range(cpu, vma, start, end);
+    return 0;
+  }
   forEachTable(cpu, vma, start, end, (table, first, last) => {
     for (let vpn = first; vpn < last; vpn++) {
       pte_offset_map_lock(cpu, table, vpn as Vpn);
@@ -93,4 +99,15 @@ export function madvise_willneed(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn): nu
     }
   });
   return 0;
+}
+
+/** @kernel shmem_swapin_range() */
+function shmem_swapin_range(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn): void {
+  const m = cpu.memory;
+  const root = pagesRoot(m, vm_file(m, vma));
+  const last = linear_page_index(m, vma, end) - 1;
+  for (let index = xa_find(cpu, root, linear_page_index(m, vma, start), last); index >= 0; index = xa_find(cpu, root, index + 1, last)) {
+    const entry = xa_load(cpu, root, index);
+    if (xa_is_value(entry) && !non_swap_entry(xa_to_value(entry) as SwpEntry)) readSwapAhead(cpu, xa_to_value(entry) as SwpEntry);
+  }
 }
