@@ -15,7 +15,6 @@ import {
   folioFile,
   folioMapping,
   folioTest,
-  PG_dirty,
   PG_swapcache,
 } from '../mm/folio.ts';
 import { folio_test_writeback, folio_wait_writeback } from '../mm/folio_writeback.ts';
