@@ -54,6 +54,17 @@ export function follow_page_pte(cpu: Cpu, mm: MmId, vpn: Vpn, foll: number): num
   return result;
 }
 
+/** Is the page there, but somebody else's as well? @locks in: mmap_lock */
+export function mustUnshare(cpu: Cpu, mm: MmId, vpn: Vpn, foll: number): boolean {
+  const table = findPteTable(cpu, mm, vpn);
+  if (table === NO_TABLE) return false;
+  const entry = pte_offset_map_lock(cpu, table, vpn);
+  const pte = ptep_get(cpu, entry);
+  const shared = pte_present(pte) && !pte_special(pte) && gup_must_unshare(cpu, foll, pte_pfn(pte));
+  pte_unmap_unlock(cpu, table);
+  return shared;
+}
+
 function gup_must_unshare(cpu: Cpu, foll: number, pfn: Pfn): boolean {
   return (foll & (FOLL_PIN | FOLL_WRITE)) === FOLL_PIN && folio_test_anon(cpu, pfn) && !folioTest(cpu, pfn, PG_anon_exclusive);
 }

@@ -2,8 +2,9 @@
  * GUP and the other faults of the kernel: who holds mmap_lock when, what is told to the caller, and what happens to the pages. One thread: what another
  * CPU does is done when the first would sleep, or at a named point.
  */
-import type { Pfn, Vpn } from '@faultlab/core/base/brand';
+import type { MmId, Pfn, Vpn } from '@faultlab/core/base/brand';
 import { EAGAIN, EBUSY, EFAULT, EHWPOISON, EINTR, ENOMEM, EPERM } from '@faultlab/core/base/errno';
+import { break_ksm } from '@faultlab/core/fault/break_ksm';
 import { faultin_page, vm_fault_to_errno } from '@faultlab/core/fault/faultin_page';
 import { fixup_user_fault } from '@faultlab/core/fault/fixup_user_fault';
 import * as foll from '@faultlab/core/fault/foll_flags';
@@ -289,6 +290,24 @@ test('hmm_range_fault allows no retry: it waits with mmap_lock, and a shared wri
     assert.is(hmm_range_fault(cpu, mm, HOLE, (HOLE + 1) as Vpn, false), EFAULT);
     assert.is(hmm_range_fault(cpu, mm, R, (R + 1) as Vpn, true), EPERM);
     mmap_read_unlock(cpu, mm);
+  });
+});
+
+test('break_ksm gives a page that is shared with a child to its owner, in one fault under mmap_lock', () => {
+  withWaits({}, (waits) => {
+    const { cpu, mm, counted } = waits;
+    assert.is(userWrite(cpu, A, 5), 0);
+    const child = waits.fork() as MmId;
+    mmap_read_lock(cpu, mm);
+    counted();
+    assert.is(break_ksm(cpu, areaOf(waits, A), A), 0);
+    assert.is(break_ksm(cpu, areaOf(waits, A), A), 0, 'again there is nothing to do');
+    assert.is(break_ksm(cpu, areaOf(waits, A), (A + 3) as Vpn), 0, 'nor where nothing is mapped');
+    assert.equal([counted().faults_gup, heldCount(cpu)], [1, 1]);
+    mmap_read_unlock(cpu, mm);
+    assert.is(userRead(cpu, A), 0);
+    assert.is(cpu.value, 5);
+    waits.exit(child);
   });
 });
 
