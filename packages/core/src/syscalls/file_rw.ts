@@ -12,13 +12,26 @@ import { zeroBlocks } from '../io/device_contents.ts';
 import type { DeviceId } from '../io/device_record.ts';
 import { filemapReadPage, type PageRead } from '../io/filemap_read.ts';
 import { shmem_get_folio } from '../io/shmem_get_folio.ts';
-import { FILE_DISK, fileDevice, fileKind, i_size, i_size_write, inode_lock, inode_unlock, shmem_mapping } from '../mm/address_space.ts';
+import {
+  FILE_DISK,
+  fileDevice,
+  fileKind,
+  filemap_invalidate_lock,
+  filemap_invalidate_unlock,
+  i_size,
+  i_size_write,
+  inode_lock,
+  inode_unlock,
+  shmem_mapping,
+} from '../mm/address_space.ts';
 import { balance_dirty_pages_ratelimited } from '../mm/balance_dirty_pages.ts';
 import { filemap_add_folio, filemap_get_folio, folioIsOf } from '../mm/filemap.ts';
 import { folioTest, NO_FOLIO, PG_uptodate, readStamp, writeStamp, ZERO_PFN } from '../mm/folio.ts';
 import { folio_mark_dirty } from '../mm/folio_dirty.ts';
 import { __folio_set_locked, folio_lock, folio_mark_uptodate, folio_unlock } from '../mm/folio_lock.ts';
 import { alloc_page, folio_put } from '../mm/page_alloc.ts';
+import { truncate_inode_pages_range } from '../mm/truncate.ts';
+import { FILE_END } from '../mm/unmap_mapping.ts';
 import { count_vm_event, FILE_READS, FILE_WRITES, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 
 /**
@@ -75,8 +88,7 @@ export function sys_write(cpu: Cpu, file: MappingId, index: number, stamp: numbe
 function generic_perform_write(cpu: Cpu, file: MappingId, index: number, stamp: number): number {
   const m = cpu.memory;
   const size = i_size(m, file);
-  // Zero on the device first: once the file is longer, anybody may read what lies between.
-  const error = index > size ? zeroFileBlocks(cpu, file, size, index - size) : 0;
+  const error = index > size ? prepareToGrow(cpu, file, size, index) : 0;
   if (error !== 0) return error;
   const { error: failed, pfn } = grabPage(cpu, file, index);
   if (failed !== 0) return failed;
@@ -111,6 +123,28 @@ function grabPage(cpu: Cpu, file: MappingId, index: number): PageRead {
     folio_put(cpu, fresh);
     if (error !== EEXIST) return { error, pfn: NO_FOLIO };
   }
+}
+
+/**
+ * Before a file grows from `size` to `pages`: what lies between is zero on its device, and nothing else is in the page cache. Once the file is
+ * longer, anybody may read it.
+ *
+ *   growing CPU                               reading ahead
+ *                                             1 looks at the size, when the file was longer
+ *   (the file gets shorter)
+ *                                             2 reads a page beyond the end: old contents
+ *   3 drops what lies beyond the end          <- decides: it does not come back
+ *   4 zeroes the blocks, then the new size
+ *
+ * @locks in: i_rwsem. Takes the invalidate lock; may sleep. @returns 0, or ENOSPC when the device has no room for the zeroes
+ */
+export function prepareToGrow(cpu: Cpu, file: MappingId, size: number, pages: number): number {
+  if (shmem_mapping(cpu.memory, file)) return 0;
+  filemap_invalidate_lock(cpu, file);
+  truncate_inode_pages_range(cpu, file, size, FILE_END);
+  const error = zeroFileBlocks(cpu, file, size, pages - size);
+  filemap_invalidate_unlock(cpu, file);
+  return error;
 }
 
 /** Blocks of a file become zero, if it has any. @locks in: i_rwsem; no I/O to them is under way. @returns 0 or ENOSPC */

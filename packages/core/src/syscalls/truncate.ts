@@ -27,7 +27,7 @@ import {
 } from '../mm/address_space.ts';
 import { truncate_pagecache, truncate_pagecache_range } from '../mm/truncate.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
-import { zeroFileBlocks } from './file_rw.ts';
+import { prepareToGrow, zeroFileBlocks } from './file_rw.ts';
 import { shmem_fallocate } from './shmem_fallocate.ts';
 import { shmem_setattr } from './shmem_setattr.ts';
 
@@ -52,8 +52,7 @@ function setSize(cpu: Cpu, file: MappingId, pages: number): number {
   }
   const before = i_size(cpu.memory, file);
   if (pages > before) {
-    // Zero first: once the file is longer, anybody may read the blocks.
-    const error = zeroFileBlocks(cpu, file, before, pages - before);
+    const error = prepareToGrow(cpu, file, before, pages);
     if (error === 0) i_size_write(cpu.memory, file, pages);
     return error;
   }

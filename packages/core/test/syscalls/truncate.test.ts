@@ -6,6 +6,7 @@ import type { MappingId, Vpn } from '@faultlab/core/base/brand';
 import { EINVAL, ENOSPC, ENOSYS } from '@faultlab/core/base/errno';
 import type { Cpu } from '@faultlab/core/cpu';
 import { blockStamp } from '@faultlab/core/io/device_contents';
+import { page_cache_ra_unbounded } from '@faultlab/core/io/readahead';
 import { filemap_fdatawrite_range } from '@faultlab/core/io/writeback';
 import { i_size, nrdirtyWord, nrpages } from '@faultlab/core/mm/address_space';
 import { fileToken } from '@faultlab/core/mm/filemap';
@@ -98,6 +99,27 @@ test('what a file gets back by growing reads as zero, from memory and from the d
     );
     assert.is(blockStamp(cpu, DISK, file, 6), 0);
   });
+});
+
+test('what was read beyond the end, by a reader who knew the old size, does not come back when the file grows', () => {
+  for (const grow of [
+    (cpu: Cpu, file: MappingId) => sys_ftruncate(cpu, file, PAGES),
+    (cpu: Cpu, file: MappingId) => sys_write(cpu, file, PAGES, 1),
+  ]) {
+    withDisk({ pages: PAGES }, ({ cpu, file }) => {
+      assert.is(sys_write(cpu, file, 6, 66), 1);
+      assert.is(sys_fsync(cpu, file), 0);
+      assert.is(sys_ftruncate(cpu, file, 4), 0);
+      // As read-ahead does it once it has looked at the size.
+      page_cache_ra_unbounded(cpu, file, 4, 4, 0);
+      assert.is(nrpages(cpu.memory, file), PAGES);
+      assert.ok(grow(cpu, file) >= 0);
+      assert.equal(
+        [4, 6, 7].map((index) => fread(cpu, file, index)),
+        [0, 0, 0],
+      );
+    });
+  }
 });
 
 test('a write beyond the end leaves zeroes in between', () => {
