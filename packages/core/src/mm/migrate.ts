@@ -22,7 +22,7 @@ import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { count_vm_event, PGMIGRATE_FAIL, PGMIGRATE_SUCCESS } from '../trace/counters.ts';
 import { AFTER_MIGRATION_UNMAP, at } from '../trace/points.ts';
-import { pagesLockWord, pagesRoot } from './address_space.ts';
+import { FILE_DRIVER, fileKind, pagesLockWord, pagesRoot } from './address_space.ts';
 import { put_anon_vma } from './anon_vma.ts';
 import {
   folio_flags,
@@ -94,7 +94,9 @@ function migrateIfMovable(cpu: Cpu, pfn: Pfn, mode: MigrateMode, target: Migrate
   const mapping = folioMapping(cpu, pfn);
   const flags = folio_flags(cpu, pfn);
   if (mapping === 0 || (flags & (PG_swapcache | PG_hwpoison)) !== 0 || (flags & PG_uptodate) === 0) return EBUSY;
-  if (target === 'device' && folioFile(mapping) !== 0) return EBUSY;
+  const file = folioFile(mapping);
+  // A device knows a driver's pages by their frames.
+  if (file !== 0 && (target === 'device' || fileKind(cpu.memory, file) === FILE_DRIVER)) return EBUSY;
   if ((flags & PG_writeback) !== 0) {
     if (mode === 'async') return EAGAIN;
     folio_wait_writeback(cpu, pfn);

@@ -4,20 +4,22 @@
  * in between is done at a named point, or when this CPU would sleep.
  */
 import type { MappingId } from '@faultlab/core/base/brand';
-import { EINVAL } from '@faultlab/core/base/errno';
+import { EBUSY, EINVAL } from '@faultlab/core/base/errno';
 import { FAULT_FLAG_RETRY_NOWAIT, VM_FAULT_NOPAGE, VM_FAULT_RETRY, VM_FAULT_SIGBUS } from '@faultlab/core/fault/vm_fault';
 import { closeFile } from '@faultlab/core/io/file';
 import { createFile, FILE_DRIVER, filePins } from '@faultlab/core/mm/address_space';
 import { dma_fence_signal, dma_resv_trylock, dma_resv_unlock, dmaFenceBegin } from '@faultlab/core/mm/dma_fence';
 import * as mman from '@faultlab/core/mm/mman';
+import { policyByName } from '@faultlab/core/policy/policies';
 import { SIGUSR1, send_signal } from '@faultlab/core/sched/task';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
+import { sys_move_pages } from '@faultlab/core/syscalls/move_pages';
 import { sys_munmap } from '@faultlab/core/syscalls/munmap';
 import { BEFORE_FENCE_WAIT } from '@faultlab/core/trace/points';
 import { assert, suite } from '@faultlab/test-support';
 import { type AttemptLock, attempt, held } from '../fixtures/attempt.ts';
 import { pteOf } from '../fixtures/disk.ts';
-import { type Body, first, RETRY, RW, row as rowOf, type Scene, whenIdle, X } from '../fixtures/special.ts';
+import { type Body, first, RETRY, RW, row as rowOf, type Scene, scene, WRITE, whenIdle, X } from '../fixtures/special.ts';
 
 const test = suite('fault/rows_driver');
 
@@ -150,5 +152,15 @@ row(
   },
   ['mmap'],
 );
+
+test('the pages of a buffer stay in their frames', () => {
+  scene(policyByName('linux-6.18'), (one) => {
+    withBuffer(one, () => {
+      assert.equal(attempt(one.cpu, BUFFER, WRITE, 'mmap'), held(VM_FAULT_NOPAGE));
+      assert.is(sys_move_pages(one.cpu, BUFFER), EBUSY);
+      assert.is(one.counted('pgmigrate_fail'), 1);
+    });
+  });
+});
 
 test.run();
