@@ -33,6 +33,7 @@ import { folio_remove_rmap_pte } from './rmap.ts';
 import { rmapFolio } from './rmap_folio.ts';
 import { folio_get_anon_vma, rmapVisitPlaces } from './rmap_places.ts';
 import { make_hwpoison_entry, swp_entry_to_pte } from './swap_entry.ts';
+import { folio_free_swap } from './swap_state.ts';
 import { flush_tlb_range } from './tlb.ts';
 import { vm_mm } from './vm_area_struct.ts';
 
@@ -48,6 +49,7 @@ export function poisonPage(cpu: Cpu, mm: MmId, vpn: Vpn): number {
 export function memory_failure(cpu: Cpu, pfn: Pfn): number {
   folio_lock(cpu, pfn);
   const anonVma = folio_get_anon_vma(cpu, pfn);
+  if (anonVma !== NO_ANON_VMA) folio_free_swap(cpu, pfn);
   const unfit = !folio_test_anon(cpu, pfn) || folioTest(cpu, pfn, PG_hwpoison | PG_swapcache | PG_device) || anonVma === NO_ANON_VMA;
   if (!unfit) {
     folioSet(cpu, pfn, PG_hwpoison);

@@ -11,8 +11,9 @@
  *   6 unlocks both
  *                                             7 faults again: finds the new folio
  *
- * @kernel mm/migrate.c migrate_folio_unmap(), migrate_folio_move(), __migrate_folio(), folio_migrate_mapping(), folio_migrate_flags()
- * @fidelity reduced: one folio at a time; pages in the swap cache do not move
+ * @kernel mm/migrate.c migrate_folio_unmap(), migrate_folio_move(), __migrate_folio(), folio_migrate_mapping(), folio_migrate_flags(); mm/migrate_device.c
+ *   __migrate_device_pages()
+ * @fidelity reduced: one folio at a time
  * Next: mm/try_to_migrate.ts, mm/migration_entry_wait.ts
  */
 import type { AnonVmaId, Pfn } from '../base/brand.ts';
@@ -35,6 +36,7 @@ import {
   folioFile,
   folioMapping,
   folioSet,
+  folioTest,
   NO_FOLIO,
   PG_active,
   PG_device,
@@ -56,6 +58,7 @@ import { __folio_set_locked, folio_lock, folio_trylock, folio_unlock } from './f
 import { folio_wait_writeback } from './folio_writeback.ts';
 import { alloc_page, folio_put } from './page_alloc.ts';
 import { folio_get_anon_vma } from './rmap_places.ts';
+import { folio_free_swap, swapCacheReplaceFolio } from './swap_state.ts';
 import { remove_migration_ptes, try_to_migrate } from './try_to_migrate.ts';
 import { xa_store } from './xarray.ts';
 
@@ -93,7 +96,7 @@ export function migrateLockedFolio(cpu: Cpu, pfn: Pfn, mode: MigrateMode, target
 function migrateIfMovable(cpu: Cpu, pfn: Pfn, mode: MigrateMode, target: MigrateTarget): number {
   const mapping = folioMapping(cpu, pfn);
   const flags = folio_flags(cpu, pfn);
-  if (mapping === 0 || (flags & (PG_swapcache | PG_hwpoison)) !== 0 || (flags & PG_uptodate) === 0) return EBUSY;
+  if (mapping === 0 || (flags & PG_hwpoison) !== 0 || (flags & PG_uptodate) === 0) return EBUSY;
   const file = folioFile(mapping);
   // A device knows a driver's pages by their frames.
   if (file !== 0 && (target === 'device' || fileKind(cpu.memory, file) === FILE_DRIVER)) return EBUSY;
@@ -101,6 +104,8 @@ function migrateIfMovable(cpu: Cpu, pfn: Pfn, mode: MigrateMode, target: Migrate
     if (mode === 'async') return EAGAIN;
     folio_wait_writeback(cpu, pfn);
   }
+  // Memory of a device cannot have a slot; if relatives' entries lead there, the page stays.
+  if (target === 'device' && (flags & PG_swapcache) !== 0 && !folio_free_swap(cpu, pfn)) return EBUSY;
   const anonVma = folio_get_anon_vma(cpu, pfn);
   if ((mapping & 1) !== 0 && anonVma === NO_ANON_VMA) return EAGAIN; // Nobody has it mapped any more: it is about to be freed.
   const result = move(cpu, pfn, mapping, target);
@@ -137,10 +142,12 @@ function move(cpu: Cpu, src: Pfn, mapping: number, target: MigrateTarget): numbe
 function move_to_new_folio(cpu: Cpu, src: Pfn, dst: Pfn, mapping: number, index: number): boolean {
   const m = cpu.memory;
   const file = folioFile(mapping);
+  const swapped = folioTest(cpu, src, PG_swapcache);
   if (file !== 0) spin_lock(cpu, pagesLockWord(m, file));
-  const frozen = folio_ref_freeze(cpu, src, file === 0 ? CALLERS : CALLERS + 1);
+  const frozen = folio_ref_freeze(cpu, src, file === 0 && !swapped ? CALLERS : CALLERS + 1);
   if (frozen) {
     become(cpu, src, dst, mapping, index);
+    if (swapped) swapCacheReplaceFolio(cpu, src, dst);
     if (file !== 0) {
       folio_get(cpu, dst); // The page cache's.
       xa_store(cpu, pagesRoot(m, file), index, dst); // Cannot fail: the slot is there.

@@ -35,7 +35,7 @@ import {
 } from './folio.ts';
 import { folio_trylock, folio_unlock, folioLockOwner } from './folio_lock.ts';
 import { folio_put } from './page_alloc.ts';
-import { allocSwapSlot, insertSwapTable, removeSwapTable, swap_count, swap_free, swapTableFolio } from './swapfile.ts';
+import { allocSwapSlot, insertSwapTable, removeSwapTable, replaceSwapTable, swap_count, swap_free, swapTableFolio } from './swapfile.ts';
 
 /** The folio that the swap cache has for an entry, with a reference for the caller, or NO_FOLIO. Never sleeps. Lock it and check R15. */
 export function swap_cache_get_folio(cpu: Cpu, entry: SwpEntry): Pfn {
@@ -109,6 +109,20 @@ export function __swap_cache_del_folio(cpu: Cpu, pfn: Pfn): void {
 export function swap_cache_del_folio(cpu: Cpu, pfn: Pfn): void {
   __swap_cache_del_folio(cpu, pfn);
   folio_put(cpu, pfn);
+}
+
+/**
+ * A folio that is being moved gives its place to the one that it moves to, and with it the cache's reference. Never sleeps.
+ * @locks in: both folio locks; the old one's references are frozen @kernel __folio_migrate_mapping(), its part for the swap cache
+ */
+export function swapCacheReplaceFolio(cpu: Cpu, old: Pfn, pfn: Pfn): void {
+  checkLocked(cpu, old);
+  const entry = folioSwapEntry(cpu.memory, old);
+  folio_get(cpu, pfn);
+  markCached(cpu, pfn, entry);
+  replaceSwapTable(cpu, entry, old, pfn);
+  folioClear(cpu, old, PG_swapcache);
+  setFolioSwapEntry(cpu.memory, old, NO_SWAP_ENTRY);
 }
 
 /**

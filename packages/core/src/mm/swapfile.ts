@@ -314,6 +314,15 @@ export function removeSwapTable(cpu: Cpu, entry: SwpEntry, pfn: Pfn): void {
   wakeClaimWaiters(cpu, area);
 }
 
+/** Another folio takes the place of one in the swap cache. @locks in: both folio locks; the old one's references are frozen */
+export function replaceSwapTable(cpu: Cpu, entry: SwpEntry, old: Pfn, pfn: Pfn): void {
+  const table = slotWord(cpu.memory, swpSwap(entry), swp_offset(entry), SLOT_TABLE);
+  spin_lock(cpu, lockOf(cpu.memory, entry));
+  invariant(cpu.words[table] === old, 'I29', 'the swap cache does not have the folio where it says');
+  atomic_set(cpu, table, pfn); // Release. Pairs with: swapTableFolio().
+  spin_unlock(cpu, lockOf(cpu.memory, entry));
+}
+
 /** Is the page of the slot all zero, and so not on the device? @kernel swap_zeromap */
 export const swapIsZero = (cpu: Cpu, entry: SwpEntry): boolean => (changeMap(cpu, entry, (map) => map) & SWAP_ZERO) !== 0;
 

@@ -15,6 +15,8 @@ import {
   folioFile,
   folioMapping,
   folioTest,
+  PG_device,
+  PG_hwpoison,
   PG_swapcache,
 } from '../mm/folio.ts';
 import { folio_test_writeback, folio_wait_writeback } from '../mm/folio_writeback.ts';
@@ -28,6 +30,7 @@ const ROUNDS_MAX = 8;
 
 /** Is it a page that reclaim can do something with? What can be read again from a disk, and what can go to swap: anonymous memory and shmem. The caller has a reference. */
 function reclaimable(cpu: Cpu, pfn: Pfn): boolean {
+  if (folioTest(cpu, pfn, PG_device | PG_hwpoison)) return false;
   if (folioTest(cpu, pfn, PG_swapcache)) return true;
   if (folio_test_anon(cpu, pfn)) return folio_mapcount(cpu, pfn) > 0;
   const file = folioFile(folioMapping(cpu, pfn));
