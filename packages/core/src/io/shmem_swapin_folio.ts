@@ -28,7 +28,9 @@ import { non_swap_entry, PTE_MARKER_POISONED, SWP_PTE_MARKER, swp_entry, xa_mk_v
 import { folio_matches_swap_entry, swap_cache_del_folio, swap_cache_get_folio } from '../mm/swap_state.ts';
 import { swap_free } from '../mm/swapfile.ts';
 import { xa_load, xa_store } from '../mm/xarray.ts';
+import { TRACE_SWAP_IN } from '../trace/events.ts';
 import { AFTER_FOLIO_LOCK, AFTER_SWAP_LOOKUP, at, BEFORE_FOLIO_LOCK } from '../trace/points.ts';
+import { trace } from '../trace/trace_ring.ts';
 import { noteSlotHit, swap_cluster_readahead, takeReadaheadMark } from './swap_cluster_readahead.ts';
 
 /** What a page of shmem holds that could not be read: whoever asks for it is told so, until it is punched out. @kernel make_poisoned_swp_entry() */
@@ -63,7 +65,10 @@ export function shmem_swapin_folio(cpu: Cpu, file: MappingId, index: number, num
   folio_lock(cpu, pfn); // Row 46: neither politeness nor a signal ends this wait.
   at(cpu, AFTER_FOLIO_LOCK);
   const error = moveToFile(cpu, file, index, number, pfn);
-  if (error === 0) return { error, pfn, read };
+  if (error === 0) {
+    trace(cpu, TRACE_SWAP_IN, entry, pfn, read ? 1 : 0);
+    return { error, pfn, read };
+  }
   folio_unlock(cpu, pfn);
   folio_put(cpu, pfn);
   return nothing(error, read);

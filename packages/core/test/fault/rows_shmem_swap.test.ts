@@ -34,6 +34,7 @@ import { ACCESS_NAMES, userRead, userWrite } from '@faultlab/core/user/access';
 import { assert, suite } from '@faultlab/test-support';
 import { ATTEMPT_LOCKS, type Attempt, type AttemptLock, attempt, dropped, held } from '../fixtures/attempt.ts';
 import { pteOf } from '../fixtures/disk.ts';
+import { hog } from '../fixtures/hog.ts';
 import { type InSwap, SHMEM_PAGES, type SwapOptions, withShmemSwap } from '../fixtures/shmem.ts';
 import { BASE, RWSEM_6_18 } from '../fixtures/with_cpu.ts';
 
@@ -243,6 +244,21 @@ test('the page goes to swap between the look and the lock: the fault finds it in
     assert.equal(shown(attempt(cpu, X, READ, 'vma')), held(0));
     assert.is(readStamp(cpu, one.folio(0)), 55);
   });
+});
+
+test('row 46: no frame for the page: OOM with the lock held, and the page is still in swap', () => {
+  eachAttempt((lock, tried) =>
+    withShmemSwap(REFERENCE, {}, (one) => {
+      const { cpu, file } = one;
+      one.pushOut();
+      const giveBack = hog(cpu, 'frames', 0);
+      assert.equal(attempt(cpu, X, WRITE | tried, lock), held(fault.VM_FAULT_OOM));
+      giveBack();
+      assert.is(inUse(cpu), SHMEM_PAGES);
+      assert.is(sys_read(cpu, file, 0), 1);
+      assert.is(cpu.value, 100);
+    }),
+  );
 });
 
 // --- reclaim ------------------------------------------------------------------------------------------------------------------------------

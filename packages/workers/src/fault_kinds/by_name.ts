@@ -2,6 +2,7 @@
 import { ANONYMOUS_KINDS } from './anonymous.ts';
 import type { FaultKind } from './fault_kind.ts';
 import { FILE_KINDS } from './files.ts';
+import { SHMEM_KINDS } from './shmem.ts';
 import { SPECIAL_KINDS } from './special.ts';
 
-export const FAULT_KINDS: readonly FaultKind[] = [...ANONYMOUS_KINDS, ...FILE_KINDS, ...SPECIAL_KINDS];
+export const FAULT_KINDS: readonly FaultKind[] = [...ANONYMOUS_KINDS, ...FILE_KINDS, ...SHMEM_KINDS, ...SPECIAL_KINDS];

@@ -1,5 +1,5 @@
 /** Faults on pages of files on a disk. */
-import { type MappingId, NO_MAPPING, type Vpn } from '@faultlab/core/base/brand';
+import type { MappingId, Vpn } from '@faultlab/core/base/brand';
 import { FILE_DISK } from '@faultlab/core/mm/address_space';
 import { filemap_get_folio } from '@faultlab/core/mm/filemap';
 import { folioSet, PG_readahead } from '@faultlab/core/mm/folio';
@@ -130,14 +130,6 @@ export const FILE_KINDS: readonly FaultKind[] = [
       const { page } = fileArea(machine, { resident: true });
       userRead(machine.cpu, page);
       return () => userWrite(machine.cpu, page, 1);
-    },
-  },
-  {
-    name: 'shmem: write, hole',
-    rows: [24],
-    prepare: (machine) => {
-      const area = machine.map(PAGES, { file: NO_MAPPING, shared: true });
-      return () => userWrite(machine.cpu, area, 1);
     },
   },
 ];

@@ -53,6 +53,14 @@ test('a fault that waits for a page of a file: who holds what meanwhile', () => 
   for (const name of ['hold', 'hold-file']) assert.equal(waits(name), ['vma'], name);
 });
 
+test('a fault of shmem waits for a page with its lock, and for the end of a punch without, unless the policy holds', () => {
+  for (const name of ['linux-6.18', 'retry-vma', 'hold']) {
+    const waits = (wanted: string): readonly string[] => countsOf(name).find(({ kind }) => kind === wanted)?.waits ?? [];
+    assert.equal(waits('shmem: write, locked by another'), ['vma'], name);
+    assert.equal(waits('shmem: read, hole that is being punched'), [name === 'hold' ? 'vma' : 'none'], name);
+  }
+});
+
 test('a proposal never takes mmap_lock more often than the reference, and often less', () => {
   const reference = countsOf('linux-6.18');
   let fewer = 0;
