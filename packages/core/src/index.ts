@@ -26,6 +26,17 @@ export { sys_mmap } from './syscalls/mmap.ts';
 export { sys_mprotect } from './syscalls/mprotect.ts';
 export { sys_mremap } from './syscalls/mremap.ts';
 export { sys_munmap } from './syscalls/munmap.ts';
+export { sys_userfaultfd, userfaultfd_release } from './syscalls/userfaultfd.ts';
+export {
+  userfaultfd_continue,
+  userfaultfd_copy,
+  userfaultfd_poison,
+  userfaultfd_wake,
+  userfaultfd_writeprotect,
+  userfaultfd_zeropage,
+} from './syscalls/userfaultfd_ioctl.ts';
+export { userfaultfd_ctx_read } from './syscalls/userfaultfd_read.ts';
+export { userfaultfd_register, userfaultfd_unregister } from './syscalls/userfaultfd_register.ts';
 export { type CounterName, readCounters } from './trace/counters.ts';
 export type { PointObserver } from './trace/points.ts';
 export { readTrace, type TraceEntry } from './trace/trace_ring.ts';
