@@ -36,7 +36,6 @@ const NRDIRTY = 26;
 const PUNCH_START = 27;
 const PUNCH_END = 28;
 const PUNCH_COUNT = 29;
-const PRIVATE = 30;
 // Line 2: read-ahead (struct file_ra_state), which faults share without a lock, as the kernel's do.
 const RA_START = 32;
 const RA_SIZE = 33;
@@ -108,8 +107,6 @@ export const punchWaiters = (m: SharedMemory, id: MappingId): Word => word(m, id
 /** The fence and the reservation lock of a driver's buffer. Only mm/dma_fence.ts looks inside. */
 export const fenceWords = (m: SharedMemory, id: MappingId): Word => word(m, id, FENCE);
 export const resvLockWord = (m: SharedMemory, id: MappingId): Word => word(m, id, RESV_LOCK);
-/** A word for the owner of the file. */
-export const filePrivateWord = (m: SharedMemory, id: MappingId): Word => word(m, id, PRIVATE);
 /** Read-ahead: window, mark, size, misses. Marked reads and writes without a lock. @kernel struct file_ra_state */
 export const raStartWord = (m: SharedMemory, id: MappingId): Word => word(m, id, RA_START);
 export const raSizeWord = (m: SharedMemory, id: MappingId): Word => word(m, id, RA_SIZE);
