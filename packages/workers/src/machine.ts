@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
+import type { SwapId } from '@faultlab/core/base/brand';
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { createMachineMemory } from '@faultlab/core/boot';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
@@ -16,6 +17,7 @@ import { outstandingLines } from './device/outstanding_lines.ts';
 import { freezerOf, resetDoorbell, ringFreeze } from './doorbell.ts';
 import { type MachineConfig, type MachineOptions, resolveConfig } from './machine_config.ts';
 import { type FinishedRun, type MachineRun, RunInProgress } from './run_in_progress.ts';
+import { switchOn } from './swap_options.ts';
 
 const POLITE_END_MS = 1_000;
 
@@ -24,6 +26,9 @@ export async function bootMachine(options: MachineOptions = {}): Promise<Machine
   const config = resolveConfig(options);
   const memory = createMachineMemory(withHarnessWords(config.size), { plain: config.plain });
   setSysctl(memory, config.sysctl);
+  config.swaps.forEach((swap, area) => {
+    switchOn(memory, area as SwapId, swap);
+  });
   const { policy, arch, verify, trace, seed } = config;
   const common = { policy, verify, trace, spin: availableParallelism() > 1, clockOrigin: performance.timeOrigin };
   const pool = new CpuPool(config.cpus, config.heapMb, { ...common, arch, handle: memory.handle });

@@ -11,6 +11,7 @@ import type { ArchEntry } from '@faultlab/core/policy/arch_entry';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
 import { type DeviceConfig, type DeviceOptions, needsThread, resolveDevice } from './device/device_options.ts';
+import type { SwapOptions } from './swap_options.ts';
 
 /** Everything has a default: `bootMachine()` gives four CPUs under `linux-6.18`. */
 export interface MachineOptions {
@@ -38,6 +39,8 @@ export interface MachineOptions {
   readonly heapMb?: number;
   /** Block devices, numbered from 0. One whose requests take time has a thread, which is a further CPU of the memory. */
   readonly devices?: readonly DeviceOptions[];
+  /** Swap areas, numbered from 0; scenarios may have further ones for their runs. */
+  readonly swaps?: readonly SwapOptions[];
 }
 
 /** The same with every choice made. */
@@ -54,6 +57,7 @@ export interface MachineConfig {
   readonly stallMs: number;
   readonly heapMb: number;
   readonly devices: readonly DeviceConfig[];
+  readonly swaps: readonly SwapOptions[];
 }
 
 export const STALL_MS_DEFAULT = 10_000;
@@ -85,6 +89,7 @@ export function resolveConfig(options: MachineOptions): MachineConfig {
     stallMs: wholeNumber('stallMs', options.stallMs ?? STALL_MS_DEFAULT, 50, 3_600_000),
     heapMb: wholeNumber('heapMb', options.heapMb ?? HEAP_MB_DEFAULT, 16, 65_536),
     devices,
+    swaps: options.swaps ?? [],
   };
 }
 

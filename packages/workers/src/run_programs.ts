@@ -4,11 +4,12 @@
  * Next: run_in_progress.ts for the run itself, program/program_work.ts for what a CPU does in it.
  */
 
-import type { CpuId } from '@faultlab/core/base/brand';
+import type { CpuId, SwapId } from '@faultlab/core/base/brand';
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import type { Violation } from '@faultlab/core/invariants/sweep';
 import { readLockStat } from '@faultlab/core/locking/lock_stat';
 import type { FileSpec } from '@faultlab/core/mm/address_space';
+import { swapoffEmpty } from '@faultlab/core/mm/swapfile';
 import { setSysctl, type VmSysctl } from '@faultlab/core/mm/vm_sysctl';
 import { readCounters } from '@faultlab/core/trace/counters';
 import { readTrace, type TraceEntry } from '@faultlab/core/trace/trace_ring';
@@ -26,6 +27,7 @@ import type { ProgramOrder, ProgramResult } from './program/program_work.ts';
 import type { SetUp, SetupOrder } from './program/setup_work.ts';
 import type { FinishedRun } from './run_in_progress.ts';
 import type { PostMortem, RunResult, RunViolation } from './run_result.ts';
+import { type SwapOptions, switchOn } from './swap_options.ts';
 import type { CpuReport } from './work.ts';
 
 export interface ProgramsRun {
@@ -35,6 +37,8 @@ export interface ProgramsRun {
   readonly program: (cpu: number) => Program;
   /** Made before and closed after the run; operations and programs name them by their place in the list. */
   readonly files?: readonly FileSpec[];
+  /** Areas to swap out to, besides those of the machine: on before and off after the run. */
+  readonly swaps?: readonly SwapOptions[];
   /** Settings for this run; the others are those of the machine's options. */
   readonly sysctl?: Partial<VmSysctl>;
   /** Until when; without it, every program needs a `count`. */
@@ -101,14 +105,31 @@ class ProgramsInProgress {
   async #phases(): Promise<void> {
     const { setup, files = [], sysctl } = this.#run;
     setSysctl(this.#machine.memory, { ...this.#machine.config.sysctl, ...sysctl });
+    this.#switchSwaps(true);
     const made = await this.#onFirstCpu<SetupOrder, SetUp>(SETUP, { ops: setup, files });
     if (made === undefined) return;
     await this.#programsRun(made);
     if (this.#verdict !== 'success') return;
     await this.#sweep();
     if (this.#verdict !== 'success') return;
-    await this.#onFirstCpu<DissolveOrder, void>(DISSOLVE, made);
+    await this.#onFirstCpu<DissolveOrder, void>(DISSOLVE, { ...made, swaps: this.#swapAreas });
     if (this.#verdict === 'success') await this.#sweep();
+    if (this.#verdict === 'success') this.#switchSwaps(false);
+  }
+
+  /** A machine that is broken keeps its areas, for whoever looks at it. */
+  #switchSwaps(on: boolean): void {
+    const { memory } = this.#machine;
+    (this.#run.swaps ?? []).forEach((swap, position) => {
+      const area = this.#swapAreas[position] as SwapId;
+      if (on) switchOn(memory, area, swap);
+      else swapoffEmpty(memory, area);
+    });
+  }
+
+  /** Numbers of the run's own areas. */
+  get #swapAreas(): SwapId[] {
+    return (this.#run.swaps ?? []).map((_, position) => (this.#machine.config.swaps.length + position) as SwapId);
   }
 
   async #programsRun({ space, files }: SetUp): Promise<void> {

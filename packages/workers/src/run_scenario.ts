@@ -57,6 +57,7 @@ export async function runScenarioOn(machine: Machine, scenario: Scenario, run: S
   const devices = devicesOf(scenario, machine.config);
   const result = await runPrograms(machine, {
     ...rest,
+    swaps: (scenario.swaps ?? []).map((swap) => ({ ...swap, device: devices[swap.device] as number })),
     files: (scenario.files?.(shape) ?? []).map((file) =>
       file.device === undefined ? file : { ...file, device: devices[file.device] as number },
     ),

@@ -9,23 +9,12 @@ import type { CounterName } from '@faultlab/core/trace/counters';
 import type { DeviceOptions } from './device/device_options.ts';
 import type { Op } from './program/op.ts';
 import type { Program } from './program/program.ts';
+import type { SwapOptions } from './swap_options.ts';
 
 /** What a scenario is built for. */
 export interface ScenarioShape {
   readonly cpus: number;
   readonly seed: number;
-}
-
-/** An area that pages are swapped out to while a scenario runs. */
-export interface SwapOptions {
-  /** Pages that it can hold. */
-  readonly pages: number;
-  /** Number of its block device, from 0. */
-  readonly device: number;
-  /** Pages are read by the fault itself, without the swap cache and without others' (as zram does). */
-  readonly synchronous?: boolean;
-  /** Neighbours in the area are read in one go. */
-  readonly rotational?: boolean;
 }
 
 /** What there is in a run besides anonymous memory. Devices are numbered by their place in the list. */

@@ -17,8 +17,8 @@
  * Slots are handed out from clusters of 512, one after the other: each CPU has a cluster of its own, and on a rotational device all share one, so
  * that pages that are pushed out together lie together.
  * @kernel mm/swapfile.c folio_alloc_swap(), swap_duplicate(), swap_free(), swapcache_prepare(), swapcache_clear(); include/linux/swap.h
- * @fidelity reduced: one lock for an area; areas are filled one after the other; counts do not overflow into continuation pages; no swapoff, no
- *   discard, single slots only
+ * @fidelity reduced: one lock for an area; areas are filled one after the other; counts do not overflow into continuation pages; areas are switched off only
+ *   when they are empty, no discard, single slots only
  * Next: mm/swap_state.ts
  */
 import { assert, invariant } from '../base/assert.ts';
@@ -122,6 +122,12 @@ export function swapon(m: SharedMemory, area: SwapId, setup: SwapSetup): void {
   m.words[slotWord(m, area, 0, SLOT_MAP)] = SWAP_BAD;
   const kind = (setup.synchronous === true ? SWP_SYNCHRONOUS_IO : 0) | (setup.rotational === true ? SWP_ROTATIONAL : 0);
   setInfo(m, area, FLAGS, SWP_USED | kind);
+}
+
+/** Switches off an area that holds nothing. No CPU runs. @throws UsageError when it holds something */
+export function swapoffEmpty(m: SharedMemory, area: SwapId): void {
+  if (swapInUse(m, area) !== 0) throw new UsageError(`Swap area ${area} still holds ${swapInUse(m, area)} pages; end who uses them.`);
+  setInfo(m, area, FLAGS, 0);
 }
 
 const isOn = (m: SharedMemory, area: SwapId): boolean => area < m.size.swaps && info(m, area, FLAGS) !== 0;

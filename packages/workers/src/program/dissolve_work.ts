@@ -2,11 +2,18 @@
  * Ends the address space of a run, and those that were left for a CPU that never took them; then its files. Afterwards nothing may be left
  * of any.
  */
-import type { MappingId, Word } from '@faultlab/core/base/brand';
+import type { MappingId, SwapId, Word } from '@faultlab/core/base/brand';
+import type { Cpu } from '@faultlab/core/cpu';
 import { closeFile } from '@faultlab/core/io/file';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { atomic_xchg } from '@faultlab/core/memory/atomic';
 import { LINE_WORDS } from '@faultlab/core/memory/shared_words';
+import { NO_FOLIO } from '@faultlab/core/mm/folio';
+import { folio_lock, folio_unlock } from '@faultlab/core/mm/folio_lock';
+import { folio_put } from '@faultlab/core/mm/page_alloc';
+import { swp_entry } from '@faultlab/core/mm/swap_entry';
+import { folio_free_swap, swap_cache_get_folio } from '@faultlab/core/mm/swap_state';
+import { swapInUse, swapMax } from '@faultlab/core/mm/swapfile';
 import type { WorkContext } from '../work.ts';
 import { dropSpace } from './calls.ts';
 import { closeUserfault } from './userfault_ops.ts';
@@ -14,6 +21,8 @@ import { closeUserfault } from './userfault_ops.ts';
 export interface DissolveOrder {
   readonly space: number;
   readonly files: readonly number[];
+  /** Swap areas that are to be switched off. */
+  readonly swaps: readonly number[];
 }
 
 export default function dissolve(context: WorkContext, order: DissolveOrder): void {
@@ -32,5 +41,21 @@ export default function dissolve(context: WorkContext, order: DissolveOrder): vo
     closeFile(cpu, file as MappingId);
     context.progress();
   }
+  for (const area of order.swaps) emptySwapCache(cpu, area as SwapId);
   rcu_barrier(cpu);
+}
+
+/**
+ * Pages that were read ahead from swap while their last user went away: only the swap cache knows them, until somebody needs their memory. As swapoff
+ * finds them.
+ */
+function emptySwapCache(cpu: Cpu, area: SwapId): void {
+  for (let offset = 1; offset < swapMax(cpu.memory, area) && swapInUse(cpu.memory, area) > 0; offset++) {
+    const pfn = swap_cache_get_folio(cpu, swp_entry(area, offset));
+    if (pfn === NO_FOLIO) continue;
+    folio_lock(cpu, pfn);
+    folio_free_swap(cpu, pfn);
+    folio_unlock(cpu, pfn);
+    folio_put(cpu, pfn);
+  }
 }

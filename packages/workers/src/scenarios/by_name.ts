@@ -13,6 +13,7 @@ import { forkIo } from './fork_io.ts';
 import { gupMunmap } from './gup_munmap.ts';
 import { gupRace } from './gup_race.ts';
 import { ioConvoyFile } from './io_convoy_file.ts';
+import { ioConvoySwap } from './io_convoy_swap.ts';
 import { killStorm } from './kill_storm.ts';
 import { manySmallAreas } from './many_small_areas.ts';
 import { migrateRace } from './migrate_race.ts';
@@ -26,6 +27,7 @@ import { shmemStorm } from './shmem_storm.ts';
 import { signalWaits } from './signal_waits.ts';
 import { splitMergeStorm } from './split_merge_storm.ts';
 import { stackGrowth } from './stack_growth.ts';
+import { swapStorm, swapStormSync } from './swap_storm.ts';
 import { swarm } from './swarm.ts';
 import { truncateRace } from './truncate_race.ts';
 import { uffdHandoff } from './uffd_handoff.ts';
@@ -52,6 +54,9 @@ export const SCENARIOS: readonly Scenario[] = [
   uffdHandoff,
   driverFence,
   migrateRace,
+  swapStorm,
+  swapStormSync,
+  ioConvoySwap,
   shmemStorm,
   forkIo,
   signalWaits,

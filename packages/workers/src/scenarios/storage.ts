@@ -7,7 +7,7 @@ import { MADV_DONTNEED } from '@faultlab/core/mm/mman';
 import type { DeviceOptions } from '../device/device_options.ts';
 import { type Op, op } from '../program/op.ts';
 import type { Region } from '../program/program.ts';
-import type { SwapOptions } from '../scenario.ts';
+import type { SwapOptions } from '../swap_options.ts';
 
 /** Short waits with a long tail: most faults wait a little, some of them for long enough that everybody else gets in between. */
 export const DISK: DeviceOptions = { latency: 'lognormal:80us,sigma=0.6,tail=1%:2ms' };

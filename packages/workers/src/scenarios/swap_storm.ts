@@ -14,7 +14,8 @@ import { MADV_COLD, MADV_DONTNEED, MADV_FREE, MADV_PAGEOUT, MADV_WILLNEED, MREMA
 import type { CounterName } from '@faultlab/core/trace/counters';
 import type { DeviceOptions } from '../device/device_options.ts';
 import type { Region } from '../program/program.ts';
-import type { Scenario, SwapOptions } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
+import type { SwapOptions } from '../swap_options.ts';
 import { everyCpu, mapRegion, ownRange, PRIVATE_FIXED, READ_ONLY, READ_WRITE, striped } from './layout.ts';
 import { SWAP, SWAP_DISK, SWAP_MEMORY, SYNCHRONOUS_SWAP } from './storage.ts';
 
