@@ -8,10 +8,21 @@ import { scenarios } from '@faultlab/workers';
 import { arenaMap, withHarnessWords } from '@faultlab/workers/arena_map';
 import { OpSource } from '@faultlab/workers/program/draw_op';
 import { bucketNs, bucketOf } from '@faultlab/workers/program/latency';
-import { describeOp, isTouch, isWrite, OP_NAMES, type Op, op, opKind } from '@faultlab/workers/program/op';
+import {
+  backingAt,
+  backingFile,
+  backingPage,
+  describeOp,
+  isTouch,
+  isWrite,
+  OP_NAMES,
+  type Op,
+  op,
+  opKind,
+} from '@faultlab/workers/program/op';
 import { describeLoggedOp, OpLog, readOpLog } from '@faultlab/workers/program/op_log';
 import { OutcomeCounts, sumOutcomes } from '@faultlab/workers/program/outcome_counts';
-import type { DrawRule, Program, Region } from '@faultlab/workers/program/program';
+import type { DrawRule, FileUse, Program, Region } from '@faultlab/workers/program/program';
 import { StampSource, stampFits } from '@faultlab/workers/program/stamp';
 import * as fc from 'fast-check';
 
@@ -67,6 +78,43 @@ test('the same seed and CPU draw the same operations, another CPU others', () =>
   assert.equal(draw(rules, 5), draw(rules, 5));
   assert.not.equal(draw(rules, 5, 0), draw(rules, 5, 1));
   assert.not.equal(draw(rules, 5), draw(rules, 6));
+});
+
+test('drawn operations on files stay inside the file, and writes on the pages of their CPU', () => {
+  const file: FileUse = { name: 'f', pages: 32, initial: 'token', writes: { step: 4, offset: 3 }, discards: 'shared' };
+  const rules: readonly DrawRule[] = [
+    { op: 'fread', file: 0, weight: 1 },
+    { op: 'fwrite', file: 0, weight: 1 },
+    { op: 'truncate', file: 0, weight: 1, pages: [0, 32] },
+    { op: 'punch', file: 0, weight: 1, pages: [1, 8] },
+  ];
+  const source = new OpSource(rules, { regions: [], files: [file], body: { draw: rules } }, 3, 0, 4);
+  for (let round = 0; round < 400; round++) {
+    const drawn = op('nop');
+    source.draw(drawn);
+    const { kind, a, b, c } = drawn;
+    assert.is(a, 0);
+    if (kind === opKind('fwrite')) assert.is(b % 4, 3);
+    if (kind === opKind('truncate')) assert.ok(b >= 0 && b <= 32);
+    else assert.ok(b >= 0 && b < 32);
+    if (kind === opKind('punch')) assert.ok(c >= 1 && b + c <= 32);
+  }
+});
+
+test('signals and children are for CPUs that run programs', () => {
+  const rules: readonly DrawRule[] = [
+    { op: 'signal', weight: 1, choices: [9] },
+    { op: 'fork_give', weight: 1 },
+  ];
+  const targets = new Set(draw(rules, 8).map(({ a }) => a));
+  assert.equal([...targets].sort(), [0, 1, 2, 3]);
+});
+
+test('the fifth number of mmap names a file and a page, and is told as both', () => {
+  const number = backingAt({ file: 5, offset: 100, shared: true }, 7);
+  assert.equal([backingFile(number), backingPage(number)], [5, 107]);
+  assert.is(describeOp(op('mmap', 1, 2, 3, 4, number)), 'mmap at=1 pages=2 prot=3 flags=4 file=5 page=107');
+  assert.is(describeOp(op('mmap', 1, 2, 3, 4, backingAt(undefined, 7))), 'mmap at=1 pages=2 prot=3 flags=4');
 });
 
 test('drawn operations stay inside their region, and writes on the pages of their CPU', async () => {
