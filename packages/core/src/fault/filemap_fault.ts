@@ -86,7 +86,10 @@ export function filemap_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const refused = firstLook(cpu, vmf, search);
   if (refused !== 0) return refused;
   for (;;) {
-    if (search.folio === NO_FOLIO && !findOrCreate(cpu, search)) return outOfMemory(cpu, vmf, search);
+    if (search.folio === NO_FOLIO) {
+      const error = findOrCreate(cpu, search);
+      if (error !== 0) return withoutFolio(cpu, vmf, search, error);
+    }
     if (!lock_folio_maybe_drop_mmap(cpu, vmf, search.folio)) return notLocked(cpu, vmf, search);
     const result = withFolioLocked(cpu, vmf, search);
     if (result !== SEARCH_AGAIN) return result;
@@ -132,15 +135,17 @@ function lockInvalidate(cpu: Cpu, search: Search): void {
   search.invalidateLocked = true;
 }
 
-/** The label retry_find. Under the invalidate lock no page can be truncated, so what is created here belongs to the file. */
-function findOrCreate(cpu: Cpu, search: Search): boolean {
+/**
+ * The label retry_find. Under the invalidate lock no page can be truncated, so what is created here belongs to the file; the kernel also creates one
+ * that is beyond the end by now, reads it, and then finds out. @returns 0, OOM or SIGBUS
+ */
+function findOrCreate(cpu: Cpu, search: Search): VmFaultBits {
   const { file, index } = search;
-  if (fileKind(cpu.memory, file) === FILE_RESIDENT) search.folio = filemapGetResident(cpu, file, index);
-  else {
-    lockInvalidate(cpu, search);
-    search.folio = filemapGetOrCreate(cpu, file, index);
-  }
-  return search.folio !== NO_FOLIO;
+  const resident = fileKind(cpu.memory, file) === FILE_RESIDENT;
+  if (!resident) lockInvalidate(cpu, search);
+  if (index >= i_size(cpu.memory, file)) return VM_FAULT_SIGBUS; // R17
+  search.folio = resident ? filemapGetResident(cpu, file, index) : filemapGetOrCreate(cpu, file, index);
+  return search.folio === NO_FOLIO ? VM_FAULT_OOM : 0;
 }
 
 /** Steps 6 to 9. @locks in: the folio lock. out: the same with LOCKED, else released */
@@ -217,10 +222,11 @@ function startOver(cpu: Cpu, vmf: VmFault, search: Search, retry: VmFaultBits): 
   return search.result | retry;
 }
 
-function outOfMemory(cpu: Cpu, vmf: VmFault, search: Search): VmFaultBits {
+/** There is no page to go on with. Without the fault lock there is nobody to tell the error. */
+function withoutFolio(cpu: Cpu, vmf: VmFault, search: Search, error: VmFaultBits): VmFaultBits {
   if (vmf.fpin !== NO_MAPPING) return startOver(cpu, vmf, search, otherRetry(cpu, vmf));
   unlockInvalidate(cpu, search);
-  return VM_FAULT_OOM;
+  return error;
 }
 
 function unlockInvalidate(cpu: Cpu, search: Search): void {

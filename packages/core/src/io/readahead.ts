@@ -83,7 +83,8 @@ export function page_cache_ra_unbounded(cpu: Cpu, file: MappingId, start: number
   const batch = new ReadBatch(cpu, file);
   let read = 0;
   filemap_invalidate_lock_shared(cpu, file);
-  for (let index = start; index < start + nr; index++) {
+  const end = Math.min(start + nr, i_size(cpu.memory, file)); // Only now: under the lock the file cannot get shorter.
+  for (let index = start; index < end; index++) {
     if (cached(cpu, file, index)) {
       batch.submit();
       continue;
