@@ -9,7 +9,7 @@ import * as fault from '@faultlab/core/fault/vm_fault';
 import { setBadBlocks } from '@faultlab/core/io/error_injection';
 import { holdsClass } from '@faultlab/core/locking/held_locks';
 import { LOCK_MMAP, LOCK_VMA } from '@faultlab/core/locking/lock_class';
-import { i_size, nrpages, raPagesWord } from '@faultlab/core/mm/address_space';
+import { i_size, nrpages, raPagesWord, VM_READAHEAD_PAGES } from '@faultlab/core/mm/address_space';
 import { filemap_remove_folio } from '@faultlab/core/mm/filemap';
 import { filemapGetOrCreate } from '@faultlab/core/mm/filemap_create';
 import { folio_test_anon, folioSet, PG_readahead, PG_uptodate } from '@faultlab/core/mm/folio';
@@ -347,7 +347,7 @@ const ROWS: readonly Row[] = [
 
 function check(policy: FaultPolicy, row: Row, lock: AttemptLock, later: boolean): void {
   const points = new AtPoint();
-  withDisk({ policy, direct: true, pages: PAGES, cached: row.cold !== true, points }, (one) => {
+  withDisk({ policy, direct: true, pages: PAGES, raPages: VM_READAHEAD_PAGES, cached: row.cold !== true, points }, (one) => {
     const { cpu, file, mm } = one;
     setSysctl(cpu.memory, { faultAroundPages: row.around === true ? 16 : 1 });
     assert.is(sys_mmap(cpu, X, PAGES, RW, mman.MAP_PRIVATE | mman.MAP_FIXED, file, 0), X);

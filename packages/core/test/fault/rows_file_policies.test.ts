@@ -8,6 +8,7 @@ import * as fault from '@faultlab/core/fault/vm_fault';
 import { setBadBlocks } from '@faultlab/core/io/error_injection';
 import { holdsClass } from '@faultlab/core/locking/held_locks';
 import { LOCK_MMAP, LOCK_VMA } from '@faultlab/core/locking/lock_class';
+import { VM_READAHEAD_PAGES } from '@faultlab/core/mm/address_space';
 import { folio_test_anon, folioSet, PG_readahead } from '@faultlab/core/mm/folio';
 import { folio_lock, folio_unlock } from '@faultlab/core/mm/folio_lock';
 import { folio_end_writeback, folio_start_writeback } from '@faultlab/core/mm/folio_writeback';
@@ -91,7 +92,7 @@ interface Circumstances {
 function see(policy: string, row: RowName, lock: AttemptLock, { flags = 0, meanwhile, after }: Circumstances = {}): Seen {
   const points = new AtPoint();
   const cached = row !== 'row 16' && row !== 'row 17';
-  return withDisk({ policy: policyByName(policy), direct: true, pages: PAGES, cached, points }, (one) => {
+  return withDisk({ policy: policyByName(policy), direct: true, pages: PAGES, raPages: VM_READAHEAD_PAGES, cached, points }, (one) => {
     const { cpu, file, mm } = one;
     const other = one.other();
     assert.is(sys_mmap(cpu, X, PAGES, RW, mman.MAP_PRIVATE | mman.MAP_FIXED, file, 0), X);
@@ -257,7 +258,7 @@ test('reacquire: an area that a writer has is not waited for', () => {
 
 test('reacquire: a page that cannot be read is told by the next attempt', () => {
   const withBadBlock = (lock: AttemptLock, flags: number): Attempt =>
-    withDisk({ policy: policyByName('reacquire'), direct: true, pages: PAGES, cached: false }, (one) => {
+    withDisk({ policy: policyByName('reacquire'), direct: true, pages: PAGES, raPages: VM_READAHEAD_PAGES, cached: false }, (one) => {
       const { cpu, file } = one;
       setBadBlocks(cpu.memory, DISK, file, PAGE, 1);
       sys_mmap(cpu, X, PAGES, RW, mman.MAP_PRIVATE | mman.MAP_FIXED, file, 0);
@@ -273,7 +274,7 @@ test('reacquire: a page that cannot be read is told by the next attempt', () => 
 test('every policy: killed while it waits for the page, the fault ends with RETRY and without its lock', () => {
   for (const { name, otherRetries } of POLICIES.filter(({ vmaLockFile }) => vmaLockFile === 'yes')) {
     for (const flags of [0, TRIED]) {
-      const got = withDisk({ policy: policyByName(name), direct: true, pages: PAGES }, (one) => {
+      const got = withDisk({ policy: policyByName(name), direct: true, pages: PAGES, raPages: VM_READAHEAD_PAGES }, (one) => {
         const { cpu, file } = one;
         const other = one.other();
         sys_mmap(cpu, X, PAGES, RW, mman.MAP_PRIVATE | mman.MAP_FIXED, file, 0);
