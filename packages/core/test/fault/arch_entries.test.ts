@@ -32,14 +32,16 @@ import { POLICIES, policyByName } from '@faultlab/core/policy/policies';
 import { SIGKILL, SIGUSR1, send_signal, takeSignals } from '@faultlab/core/sched/task';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
 import { sys_munmap } from '@faultlab/core/syscalls/munmap';
+import { readCounters } from '@faultlab/core/trace/counters';
 import { BEFORE_FENCE_WAIT, BEFORE_GMAP_LINK, IN_BAD_AREA } from '@faultlab/core/trace/points';
 import { readTrace } from '@faultlab/core/trace/trace_ring';
 import { ACCESS_NAMES, userRead, userWrite } from '@faultlab/core/user/access';
 import { kernelRead, kernelWrite, processVmRead } from '@faultlab/core/user/kernel_access';
 import { assert, suite } from '@faultlab/test-support';
 import { hog } from '../fixtures/hog.ts';
+import { withShmemSwap } from '../fixtures/shmem.ts';
 import { A, D, F, HOLE, mapAnon, R, RW, type Waits, withWaits } from '../fixtures/waits.ts';
-import { RWSEM_6_18 } from '../fixtures/with_cpu.ts';
+import { BASE, RWSEM_6_18 } from '../fixtures/with_cpu.ts';
 
 const test = suite('fault/arch_entries');
 
@@ -188,15 +190,18 @@ test('powerpc adds up MAJOR over its attempts under mmap_lock, and misses what a
   assert.is(local('x86', policyByName('linux-6.0')), '0: 1 major, 0 minor');
 });
 
-test('powerpc: COMPLETED goes to the accounting, whose sum is of the attempts before', () => {
-  assert.equal(
-    on('powerpc', policyByName('linux-6.0'), (waits) => {
-      assert.is(userWrite(waits.cpu, F, 1), 0);
-      const { dirty_dropped, faults_local_major } = waits.counted();
-      return [dirty_dropped, faults_local_major];
-    }),
-    [1, 0],
-  );
+test('powerpc: COMPLETED goes to the accounting, which counts the fault that read its page from swap and then was throttled', () => {
+  const local = (name: string, policy: FaultPolicy): number =>
+    withShmemSwap(policy, { direct: false, arch: arch(name) }, (one) => {
+      one.pushOut();
+      assert.is(userWrite(one.cpu, BASE as Vpn, 1), 0);
+      const { dirty_dropped, faults_local_major, faults_finished } = readCounters(one.cpu.memory);
+      assert.equal([dirty_dropped, faults_finished], [1, 1]);
+      return faults_local_major;
+    });
+  assert.is(local('powerpc', policyByName('linux-6.0')), 1);
+  assert.is(local('powerpc', NEW), 0, 'under the VMA lock nothing is added up');
+  assert.is(local('x86', policyByName('linux-6.0')), 0);
 });
 
 test('powerpc: a signal that ends a fault of the kernel comes back as a bus error, whose handler finds the fixup', () => {

@@ -3,21 +3,27 @@
  * and for GUP. A fatal one ends every wait that is not for a short lock, and nobody waits for what the wait was for; any other ends only the waits
  * that are interruptible. One thread: the second CPU acts when the first would sleep.
  */
-import type { Vpn } from '@faultlab/core/base/brand';
+import type { SwapId, Vpn } from '@faultlab/core/base/brand';
 import { EFAULT, EINTR } from '@faultlab/core/base/errno';
 import { fixup_user_fault } from '@faultlab/core/fault/fixup_user_fault';
 import { FOLL_INTERRUPTIBLE } from '@faultlab/core/fault/foll_flags';
 import { get_user_pages_unlocked } from '@faultlab/core/fault/gup';
 import { FAULT_FLAG_DEFAULT, FAULT_FLAG_USER, VM_FAULT_RETRY } from '@faultlab/core/fault/vm_fault';
+import { serveQueued, setupDevice } from '@faultlab/core/io/block_device';
+import { CONTENTS_BLANK, type DeviceId } from '@faultlab/core/io/device_record';
 import { writebackStep } from '@faultlab/core/io/writeback';
 import { heldCount } from '@faultlab/core/locking/held_locks';
+import type { MachineSize } from '@faultlab/core/memory/limits';
 import { dma_fence_is_signaled, dma_fence_signal, dmaFenceBegin } from '@faultlab/core/mm/dma_fence';
 import { folio_lock, folio_unlock } from '@faultlab/core/mm/folio_lock';
 import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock } from '@faultlab/core/mm/mmap_lock';
 import { folio_put } from '@faultlab/core/mm/page_alloc';
+import { PTE_PRESENT } from '@faultlab/core/mm/pte';
+import { swapon } from '@faultlab/core/mm/swapfile';
 import { setSysctl } from '@faultlab/core/mm/vm_sysctl';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
+import { squeezeAll } from '@faultlab/core/reclaim/reclaim_pages';
 import { SIGKILL, SIGUSR1, send_signal, signal_pending, takeSignals } from '@faultlab/core/sched/task';
 import { sys_write } from '@faultlab/core/syscalls/file_rw';
 import { sys_fsync } from '@faultlab/core/syscalls/msync';
@@ -29,7 +35,7 @@ import { readTrace } from '@faultlab/core/trace/trace_ring';
 import { ACCESS_NAMES, userRead, userWrite } from '@faultlab/core/user/access';
 import { kernelRead, kernelWrite, processVmRead, processVmWrite } from '@faultlab/core/user/kernel_access';
 import { assert, suite } from '@faultlab/test-support';
-import { cachedFolio } from '../fixtures/disk.ts';
+import { cachedFolio, pteOf } from '../fixtures/disk.ts';
 import { A, D, F, type Waits, withWaits } from '../fixtures/waits.ts';
 
 const test = suite('fault/signals');
@@ -48,6 +54,7 @@ interface Wait {
   readonly write?: boolean;
   readonly cached?: boolean;
   readonly policy?: FaultPolicy;
+  readonly size?: Partial<MachineSize>;
   /** A signal that is not fatal ends the wait of a program. */
   readonly interruptible: boolean;
   /** What comes after the wait: RETRY, or the fault goes on or is finished. */
@@ -89,6 +96,30 @@ const WAITS: readonly Wait[] = [
     interruptible: false,
     next: 'retry',
     block: ({ serve }) => ({ page: F, end: () => void serve() }),
+  },
+  {
+    name: 'a read from swap',
+    size: { devices: 2, deviceRequests: 16 },
+    interruptible: false,
+    next: 'retry',
+    block({ cpu }) {
+      const device = 1 as DeviceId;
+      setupDevice(cpu.memory, device, { queueDepth: 8, contents: CONTENTS_BLANK, server: 'idle' });
+      swapon(cpu.memory, 0 as SwapId, { device });
+      const serve = (): boolean => serveQueued(cpu, device);
+      cpu.idle = serve;
+      assert.is(userWrite(cpu, A, 1), 0);
+      squeezeAll(cpu);
+      assert.is(pteOf(cpu, A) & PTE_PRESENT, 0);
+      return {
+        page: A,
+        end: () => void serve(),
+        after() {
+          cpu.idle = serve;
+          squeezeAll(cpu); // The page may be in the swap cache, where the killed fault has left it.
+        },
+      };
+    },
   },
   {
     name: "a driver's fence",
@@ -158,7 +189,7 @@ function access(who: Who, { cpu, mm }: Waits, page: Vpn, write: boolean): string
 }
 
 function see(wait: Wait, who: Who, signal: number, when: When): Seen {
-  return withWaits({ policy: wait.policy ?? policyByName('linux-6.18'), cached: wait.cached ?? true }, (waits) => {
+  return withWaits({ policy: wait.policy ?? policyByName('linux-6.18'), cached: wait.cached ?? true, size: wait.size ?? {} }, (waits) => {
     const { cpu, helper, whenAsleep, counted } = waits;
     const obstacle = wait.block(waits);
     let ended = false;
@@ -231,7 +262,7 @@ for (const wait of WAITS) {
 
 test('a signal with a handler ends an interruptible wait, and no other', () => {
   for (const wait of WAITS) {
-    withWaits({ policy: wait.policy ?? policyByName('linux-6.18'), cached: wait.cached ?? true }, (waits) => {
+    withWaits({ policy: wait.policy ?? policyByName('linux-6.18'), cached: wait.cached ?? true, size: wait.size ?? {} }, (waits) => {
       const { cpu, helper, whenAsleep } = waits;
       const obstacle = wait.block(waits);
       let stillAsleep = false;
