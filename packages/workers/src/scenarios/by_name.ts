@@ -27,6 +27,7 @@ import { shmemStorm } from './shmem_storm.ts';
 import { signalWaits } from './signal_waits.ts';
 import { splitMergeStorm } from './split_merge_storm.ts';
 import { stackGrowth } from './stack_growth.ts';
+import { storageSwarm } from './storage_swarm.ts';
 import { swapStorm, swapStormSync } from './swap_storm.ts';
 import { swarm } from './swarm.ts';
 import { truncateRace } from './truncate_race.ts';
@@ -60,6 +61,7 @@ export const SCENARIOS: readonly Scenario[] = [
   shmemStorm,
   forkIo,
   signalWaits,
+  storageSwarm,
   swarm,
   canary,
 ];
