@@ -11,6 +11,7 @@ import type { Cpu } from '../cpu.ts';
 import { atomic_cmpxchg } from '../memory/atomic.ts';
 import { wbErrWord } from '../mm/address_space.ts';
 import { wakeThrottled } from '../mm/balance_dirty_pages.ts';
+import { folio_get } from '../mm/folio.ts';
 import { folio_end_read } from '../mm/folio_lock.ts';
 import { folio_end_writeback } from '../mm/folio_writeback.ts';
 import { folio_put } from '../mm/page_alloc.ts';
@@ -23,12 +24,27 @@ export const END_IO_READ_FOLIOS = 1;
 /** One page of the swap cache was written (io/swap_io.ts). */
 export const END_IO_SWAP_WRITE = 8;
 
-/** Behind END_IO_READ_FOLIOS. The pages may be anybody's on return. */
+/**
+ * Behind END_IO_READ_FOLIOS. The pages may be anybody's on return. Each is kept by a reference until its waiters are woken:
+ *
+ *   finishing CPU                             others
+ *   1 clears PG_locked, sees PG_waiters
+ *                                             2 evict the page; its frame is another page's now, locked for a read of its own
+ *                                             3 somebody waits for that read
+ *   4 wakes the waiters of the frame          <- decides: the one of 3 takes it for the end of its read, and finds an error
+ *
+ * (The kernel relies on the cache's reference, which 2 takes away.)
+ */
 export function endReadFolios(cpu: Cpu, device: DeviceId, request: RequestId): void {
   const m = cpu.memory;
   const success = requestError(m, device, request) === 0;
   const count = requestCount(m, device, request);
-  for (let i = 0; i < count; i++) folio_end_read(cpu, requestPage(m, device, request, i), success);
+  for (let i = 0; i < count; i++) {
+    const pfn = requestPage(m, device, request, i);
+    folio_get(cpu, pfn);
+    folio_end_read(cpu, pfn, success);
+    folio_put(cpu, pfn);
+  }
 }
 
 /** Pages of a file that were being written, each with a reference of the I/O. */

@@ -21,6 +21,7 @@ import { checkLockOrder } from '../locking/lockdep.ts';
 import { atomic_fetch_add } from '../memory/atomic.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { TASK_KILLABLE, TASK_UNINTERRUPTIBLE } from '../sched/task.ts';
+import { at, BETWEEN_UNLOCK_AND_WAKE } from '../trace/points.ts';
 import {
   folio_flags,
   folioClear,
@@ -124,7 +125,8 @@ export function folioLockFromIo(cpu: Cpu, pfn: Pfn): void {
 
 /**
  * A read into the folio is over: unlocks it, and in the same step makes it up to date if the read succeeded. The contents are written
- * before. The lock belongs to an I/O, or to this task, which then has read by itself. Never sleeps.
+ * before. The lock belongs to an I/O, or to this task, which then has read by itself. The caller has a reference of its own: once the folio is unlocked,
+ * its file's does not keep it. Never sleeps.
  */
 export function folio_end_read(cpu: Cpu, pfn: Pfn, success: boolean): void {
   const { memory } = cpu;
@@ -136,6 +138,7 @@ export function folio_end_read(cpu: Cpu, pfn: Pfn, success: boolean): void {
   const before = atomic_fetch_add(cpu, folioFlagsWord(memory, pfn), change);
   invariant((before & PG_locked) !== 0, 'I20', 'folio_end_read: somebody else has cleared the lock bit');
   invariant((before & PG_uptodate) === 0 || !success, 'I19', 'folio_end_read: the folio was up to date before its read was over');
+  at(cpu, BETWEEN_UNLOCK_AND_WAKE);
   if ((before & PG_waiters) !== 0) folio_wake_bit(cpu, pfn, PG_locked);
 }
 

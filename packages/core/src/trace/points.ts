@@ -47,6 +47,7 @@ export const POINT_NAMES = [
   'after_migration_unmap',
   'before_migrate_to_ram',
   'between_gup_attempts',
+  'between_unlock_and_wake',
   'in_bad_area',
   'before_gmap_link',
 ] as const;
@@ -98,6 +99,7 @@ export const BEFORE_MIGRATION_ENTRY: number = point('before_migration_entry');
 export const AFTER_MIGRATION_UNMAP: number = point('after_migration_unmap');
 export const BEFORE_MIGRATE_TO_RAM: number = point('before_migrate_to_ram');
 export const BETWEEN_GUP_ATTEMPTS: number = point('between_gup_attempts');
+export const BETWEEN_UNLOCK_AND_WAKE: number = point('between_unlock_and_wake');
 export const IN_BAD_AREA: number = point('in_bad_area');
 export const BEFORE_GMAP_LINK: number = point('before_gmap_link');
 

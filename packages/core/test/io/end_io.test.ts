@@ -1,0 +1,30 @@
+/** The end of a read: a page whose waiters are about to be woken stays the page that they wait for. */
+import { readWindow } from '@faultlab/core/io/readahead';
+import { folioGeneration, NO_FOLIO } from '@faultlab/core/mm/folio';
+import { invalidate_mapping_pages } from '@faultlab/core/mm/truncate';
+import { BETWEEN_UNLOCK_AND_WAKE } from '@faultlab/core/trace/points';
+import { assert, suite } from '@faultlab/test-support';
+import { AtPoint, cachedFolio, withDisk } from '../fixtures/disk.ts';
+
+const test = suite('io/end_io');
+
+test('a page that is unlocked by the end of its read cannot be freed before its waiters are woken', () => {
+  const points = new AtPoint();
+  withDisk({ cached: false, pages: 2, points }, ({ cpu, file, serve }) => {
+    readWindow(cpu, file, 0, 1, 0);
+    const pfn = cachedFolio(cpu, file, 0);
+    assert.is.not(pfn, NO_FOLIO, 'the read has not begun');
+    const generation = folioGeneration(cpu.memory, pfn);
+    let evicted = -1;
+    points.once(BETWEEN_UNLOCK_AND_WAKE, () => {
+      evicted = invalidate_mapping_pages(cpu, file, 0, 2);
+    });
+    assert.ok(serve());
+    assert.is(points.passed, 1);
+    assert.is(evicted, 0, 'the page was evicted between its unlocking and the wake-up');
+    assert.is(folioGeneration(cpu.memory, pfn), generation);
+    assert.is(invalidate_mapping_pages(cpu, file, 0, 2), 1, 'afterwards nothing keeps it');
+  });
+});
+
+test.run();
