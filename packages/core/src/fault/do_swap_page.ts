@@ -20,7 +20,7 @@ import { NO_SWAP_ENTRY } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { swap_read_folio } from '../io/swap_io.ts';
 import { atomic_fetch_add } from '../memory/atomic.ts';
-import { folio_ref_count, folio_test_anon, folioTest, NO_FOLIO, PG_mlocked, PG_uptodate, setFolioSwapEntry } from '../mm/folio.ts';
+import { folio_ref_count, folio_test_anon, folioTest, NO_FOLIO, PG_uptodate, setFolioSwapEntry } from '../mm/folio.ts';
 import { __folio_set_locked, folio_unlock } from '../mm/folio_lock.ts';
 import { swapEntsWord } from '../mm/mm_struct.ts';
 import { alloc_page, folio_put } from '../mm/page_alloc.ts';
@@ -206,7 +206,7 @@ function entryBits(cpu: Cpu, vmf: VmFault, exclusive: boolean): number {
 
 /** Is the slot better given back at once? When swap is short, the page stays in memory anyway, or this write makes the slot's contents old. */
 function should_try_to_free_swap(cpu: Cpu, vmf: VmFault, pfn: Pfn): boolean {
-  if (vm_swap_full(cpu.memory) || folioTest(cpu, pfn, PG_mlocked)) return true;
+  if (vm_swap_full(cpu.memory)) return true;
   if ((vm_flags(cpu.memory, liveVma(vmf)) & VM_LOCKED) !== 0) return true;
   // The cache's reference and ours.
   return (vmf.flags & FAULT_FLAG_WRITE) !== 0 && folio_ref_count(cpu, pfn) === 2;

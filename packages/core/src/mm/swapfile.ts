@@ -197,8 +197,9 @@ function takeSlotLocked(cpu: Cpu, area: SwapId): number {
   const m = cpu.memory;
   const shared = (info(m, area, FLAGS) & SWP_ROTATIONAL) !== 0;
   const lastWord = shared ? infoWord(m, area, LAST) : ((cpu.percpu + PC_SWAP_LAST + area) as Word);
-  const start = (m.words[lastWord] as number) + 1;
-  let offset = start % SWAPFILE_CLUSTER === 0 ? 0 : freeFrom(m, area, start);
+  const last = m.words[lastWord] as number;
+  // None yet, or the cluster is through.
+  let offset = last === 0 || (last + 1) % SWAPFILE_CLUSTER === 0 ? 0 : freeFrom(m, area, last + 1);
   if (offset === 0) offset = freeFrom(m, area, pickCluster(m, area));
   if (offset !== 0) m.words[lastWord] = offset;
   return offset;

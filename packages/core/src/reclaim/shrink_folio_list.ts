@@ -23,7 +23,6 @@ import {
   folioTest,
   PG_dirty,
   PG_isolated,
-  PG_mlocked,
   PG_reclaim,
   PG_swapbacked,
   PG_swapcache,
@@ -97,7 +96,6 @@ function keepLocked(cpu: Cpu, pfn: Pfn): 'kept' {
 
 /** Is it a page that can go, and does it have a place to go to? */
 function prepared(cpu: Cpu, pfn: Pfn): boolean {
-  if (folioTest(cpu, pfn, PG_mlocked)) return false;
   if (folioTest(cpu, pfn, PG_writeback)) {
     folioSet(cpu, pfn, PG_reclaim); // Alone: a hint for the end of the write.
     return false;

@@ -27,7 +27,6 @@ import {
   folioTest,
   PG_anon_exclusive,
   PG_dirty,
-  PG_mlocked,
   PG_swapbacked,
 } from '../mm/folio.ts';
 import { folio_mark_dirty } from '../mm/folio_dirty.ts';
@@ -60,7 +59,7 @@ function unmapFile(cpu: Cpu, pfn: Pfn, hit: RmapHit): boolean {
   const entry = pte_offset_map_lock(cpu, hit.table, hit.vpn);
   const pte = ptep_get(cpu, entry);
   const mine = pte_present(pte) && !pte_special(pte) && pte_pfn(pte) === pfn;
-  const stays = mine && isMlocked(cpu, pfn, hit);
+  const stays = mine && isMlocked(cpu, hit);
   if (mine && !stays) {
     const old = clearFlush(cpu, pfn, hit);
     pte_install_uffd_wp_if_needed(cpu, hit.vma, hit.entry, old);
@@ -73,7 +72,7 @@ function unmapFile(cpu: Cpu, pfn: Pfn, hit: RmapHit): boolean {
 
 /** @locks in: the page-table lock. @returns whether to go on with the next entry */
 function unmapAnon(cpu: Cpu, pfn: Pfn, hit: RmapHit): boolean {
-  if (isMlocked(cpu, pfn, hit)) return false;
+  if (isMlocked(cpu, hit)) return false;
   const old = clearFlush(cpu, pfn, hit);
   const kept = folioTest(cpu, pfn, PG_swapbacked) ? toSwap(cpu, pfn, hit, old) : discard(cpu, pfn);
   if (kept === 'keep') {
@@ -86,11 +85,7 @@ function unmapAnon(cpu: Cpu, pfn: Pfn, hit: RmapHit): boolean {
 }
 
 /** A page of an area that is locked in memory is not for reclaim. */
-function isMlocked(cpu: Cpu, pfn: Pfn, { vma }: RmapHit): boolean {
-  if ((vm_flags(cpu.memory, vma) & VM_LOCKED) === 0) return false;
-  folioSet(cpu, pfn, PG_mlocked);
-  return true;
-}
+const isMlocked = (cpu: Cpu, { vma }: RmapHit): boolean => (vm_flags(cpu.memory, vma) & VM_LOCKED) !== 0;
 
 /** Clears the entry and flushes; a dirty bit moves to the folio. @returns the entry as it was */
 function clearFlush(cpu: Cpu, pfn: Pfn, { vma, vpn, entry }: RmapHit): Pte {
