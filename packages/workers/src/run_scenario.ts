@@ -78,7 +78,6 @@ const NEEDS: Partial<Record<CounterName, (policy: FaultPolicy) => boolean>> = {
   lock_dropped_for_io: ({ fileWait, anonWait }) => [fileWait, anonWait].some((wait) => wait === 'retry' || wait === 'retry-vma'),
   reacquired: ({ fileWait }) => fileWait === 'reacquire',
   faults_retried_vma: ({ fileWait }) => fileWait === 'retry-vma',
-  faults_completed: ({ completed }) => completed,
 };
 
 /** A policy without per-area locks never write-locks an area. */

@@ -24,7 +24,7 @@ const own = (cpu: number): Region => ownRange('own', 2, OWN, cpu, READ_WRITE);
 export const coldReaders: Scenario = {
   name: 'cold_readers',
   story: 'pages of a file are read from its device while areas change and the file is evicted again and again',
-  mustSee: ['pgmajfault', 'filemap_faults', 'pgpgin', 'lock_dropped_for_io', 'mmap_write_acquired'],
+  mustSee: ['pgmajfault', 'filemap_faults', 'pgpgin', 'lock_dropped_for_io', 'faults_retried_vma', 'reacquired', 'mmap_write_acquired'],
   devices: [DISK],
   files: ({ cpus }) => [diskFile(file(0, cpus).pages)],
   setup: ({ cpus }) => [mapRegion(shared(0, cpus)), mapRegion(copies(0, cpus)), ...everyCpu(cpus).map((cpu) => mapRegion(own(cpu)))],

@@ -24,7 +24,7 @@ const changing = (cpu: number, cpus: number): Region => ({ ...view(cpu, cpus, 1)
 export const sharedWriteStorm: Scenario = {
   name: 'shared_write_storm',
   story: 'shared pages of a file are written, written back, synced, throttled and evicted at the same time; no write is lost',
-  mustSee: ['page_mkwrite', 'pgpgout', 'dirty_throttled', 'file_writes', 'file_reads'],
+  mustSee: ['page_mkwrite', 'pgpgout', 'dirty_throttled', 'dirty_dropped', 'file_writes', 'file_reads'],
   devices: [DISK],
   cpusMin: 2,
   sysctl: { dirtyBackground: 8, dirtyThresh: 20 },
