@@ -23,11 +23,9 @@ test(
       reports.map((report) => report.rounds),
       [rounds, rounds],
     );
-    // A lost wake-up would not hang: a sleep is bounded. It would show as a sleep that ran into its limit.
-    const late = reports.reduce((sum, report) => sum + report.late, 0);
-    assert.ok(late <= 20, `${late} sleeps lasted as long as a sleep may last`);
+    // A lost wake-up hangs: the sleeper's state stays what it announced, and the test runs into its deadline.
   },
-  { deadlineMs: 30_000 },
+  { deadlineMs: 60_000 },
 );
 
 test('a condition that holds already needs no waker', () => {

@@ -3,7 +3,6 @@ import type { CpuId, Word } from '@faultlab/core/base/brand';
 import { Cpu } from '@faultlab/core/cpu';
 import { rcuwait_wait_event, rcuwait_wake_up } from '@faultlab/core/locking/rcuwait';
 import { atomic_read, atomic_set } from '@faultlab/core/memory/atomic';
-import { PARK_MS_MAX } from '@faultlab/core/memory/park';
 import { attachMemory, type MemoryHandle } from '@faultlab/core/memory/shared_memory';
 import { TASK_UNINTERRUPTIBLE } from '@faultlab/core/sched/task';
 
@@ -15,7 +14,6 @@ export interface PingPongOrder {
 
 export interface PingPongReport {
   readonly rounds: number;
-  readonly late: number;
 }
 
 /** A waiter that is told at once does not sleep; so only one round in so many is left to the scheduler, the others spin a little first. */
@@ -28,16 +26,13 @@ export default function run(order: PingPongOrder): PingPongReport {
   const ball = memory.userAt as Word;
   const slots = [(memory.userAt + 16) as Word, (memory.userAt + 32) as Word] as const;
   const [mine, theirs] = order.cpu === 0 ? slots : [slots[1], slots[0]];
-  let late = 0;
   for (let round = 0; round < order.rounds; round++) {
     const wanted = round * 2 + order.cpu;
     const here = (): boolean => atomic_read(cpu, ball) === wanted;
     for (let look = 0; round % SLEEP_ONE_IN !== 0 && look < SPIN && !here(); look++);
-    const since = performance.now();
     rcuwait_wait_event(cpu, mine, here, TASK_UNINTERRUPTIBLE);
-    if (performance.now() - since >= PARK_MS_MAX) late++;
     atomic_set(cpu, ball, wanted + 1);
     rcuwait_wake_up(cpu, theirs);
   }
-  return { rounds: order.rounds, late };
+  return { rounds: order.rounds };
 }
