@@ -89,7 +89,6 @@ export const COUNTER_NAMES = [
   'vma_lock_abort_uffd',
   'faults_retried_vma',
   'faults_gup_completed',
-  'faults_completed',
   'lock_dropped_for_io',
   'page_gone_at_retry',
   'reacquired',
@@ -214,7 +213,6 @@ export const VMA_LOCK_ABORT_REACQUIRE: number = index('vma_lock_abort_reacquire'
 export const VMA_LOCK_ABORT_UFFD: number = index('vma_lock_abort_uffd');
 export const FAULTS_RETRIED_VMA: number = index('faults_retried_vma');
 export const FAULTS_GUP_COMPLETED: number = index('faults_gup_completed');
-export const FAULTS_COMPLETED: number = index('faults_completed');
 export const LOCK_DROPPED_FOR_IO: number = index('lock_dropped_for_io');
 export const PAGE_GONE_AT_RETRY: number = index('page_gone_at_retry');
 export const REACQUIRED: number = index('reacquired');

@@ -57,16 +57,31 @@ export function readTrace(memory: SharedMemory, cpu: CpuId): TraceEntry[] {
   const entries = memory.size.traceEntries;
   const found: TraceEntry[] = [];
   for (let slot = 0; slot < entries; slot++) {
-    const at = (cpu * entries + slot) * ENTRY;
-    const sequence = memory.trace[at + SEQUENCE] as number;
-    if (sequence === 0) continue;
-    const spec = TRACE_EVENTS[memory.trace[at + EVENT] as number];
-    if (spec === undefined) continue;
-    const args: Record<string, number> = {};
-    spec.args.forEach((name, index) => {
-      if (name !== '') args[name] = memory.trace[at + ARG + index] as number;
-    });
-    found.push({ cpu, sequence, timeUs: (memory.trace[at + TIME] as number) >>> 0, name: spec.name, args });
+    const entry = entryIn(memory, cpu, slot);
+    if (entry !== undefined) found.push(entry);
   }
   return found.sort((a, b) => a.sequence - b.sequence);
+}
+
+/** The events of one CPU after the first `from` and up to the `to`th, as counted by `traceNext`; those that were overwritten are missing. */
+export function readTraceRange(memory: SharedMemory, cpu: CpuId, from: number, to: number): TraceEntry[] {
+  const entries = memory.size.traceEntries;
+  const found: TraceEntry[] = [];
+  for (let event = Math.max(from, to - entries); event < to; event++) {
+    const entry = entryIn(memory, cpu, event & (entries - 1));
+    if (entry?.sequence === event + 1) found.push(entry);
+  }
+  return found;
+}
+
+function entryIn(memory: SharedMemory, cpu: CpuId, slot: number): TraceEntry | undefined {
+  const at = (cpu * memory.size.traceEntries + slot) * ENTRY;
+  const sequence = memory.trace[at + SEQUENCE] as number;
+  const spec = TRACE_EVENTS[memory.trace[at + EVENT] as number];
+  if (sequence === 0 || spec === undefined) return undefined;
+  const args: Record<string, number> = {};
+  spec.args.forEach((name, index) => {
+    if (name !== '') args[name] = memory.trace[at + ARG + index] as number;
+  });
+  return { cpu, sequence, timeUs: (memory.trace[at + TIME] as number) >>> 0, name: spec.name, args };
 }

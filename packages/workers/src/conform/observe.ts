@@ -15,7 +15,7 @@ import { findPteTable, pteWord } from '@faultlab/core/mm/page_table';
 import { pte_none, pte_pfn, pte_present, pte_special } from '@faultlab/core/mm/pte';
 import { vm_end, vm_file, vm_flags, vm_pgoff, vm_start } from '@faultlab/core/mm/vm_area_struct';
 import { protString } from '@faultlab/core/mm/vm_flags';
-import { readTrace, type TraceEntry } from '@faultlab/core/trace/trace_ring';
+import { readTraceRange, type TraceEntry } from '@faultlab/core/trace/trace_ring';
 import { ARENA_PAGES } from './operations/words.ts';
 import type { AreaSeen, Observation } from './record.ts';
 import { ARENA_BASE, type ScriptMachine } from './script_machine.ts';
@@ -36,7 +36,6 @@ export class Watch {
     this.#minflt = this.#count(PC_MIN_FLT);
     this.#majflt = this.#count(PC_MAJ_FLT);
     this.#traced = cpu.traceNext;
-    cpu.memory.trace.fill(0);
     machine.userfaults.forget();
   }
 
@@ -49,7 +48,7 @@ export class Watch {
       minflt: this.#count(PC_MIN_FLT) - this.#minflt,
       majflt: this.#count(PC_MAJ_FLT) - this.#majflt,
       vmas: layoutOf(this.#machine, mm),
-      events: this.#machine.userfaults.merge(readTrace(memory, id)).flatMap(eventText),
+      events: this.#machine.userfaults.merge(readTraceRange(memory, id, this.#traced, traceNext)).flatMap(eventText),
     };
   }
 

@@ -16,7 +16,7 @@ import {
   userfaultfd_zeropage,
 } from '@faultlab/core/syscalls/userfaultfd_ioctl';
 import { userfaultfd_ctx_read } from '@faultlab/core/syscalls/userfaultfd_read';
-import { readTrace, type TraceEntry } from '@faultlab/core/trace/trace_ring';
+import { readTraceRange, type TraceEntry } from '@faultlab/core/trace/trace_ring';
 
 /** How missing pages are answered. */
 export type UffdAnswer = 'copy' | 'zero';
@@ -84,13 +84,12 @@ export class UserfaultHelper {
 
   /** The events of the script's CPU with the helper's among them. @returns each with a mark for whose it is */
   merge(events: readonly TraceEntry[]): { readonly entry: TraceEntry; readonly helper: boolean }[] {
-    const own = readTrace(this.#cpu.memory, HELPER);
     const merged: { readonly entry: TraceEntry; readonly helper: boolean }[] = [];
     const turns = [...this.#turns];
     const takeTurns = (until: number): void => {
       for (let turn = turns[0]; turn !== undefined && turn.after < until; turn = turns[0]) {
         const { from, to } = turn;
-        for (const entry of own) if (entry.sequence > from && entry.sequence <= to) merged.push({ entry, helper: true });
+        for (const entry of readTraceRange(this.#cpu.memory, HELPER, from, to)) merged.push({ entry, helper: true });
         turns.shift();
       }
     };
