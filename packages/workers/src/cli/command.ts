@@ -15,10 +15,16 @@ export const EXIT_MISUSE = 2;
 export const EXIT_STALL = 3;
 export const EXIT_INTERRUPTED = 130;
 
+/** Where text goes: a stream of the process, or anything that takes text. */
+export interface TextSink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
 /** What a command is given besides its options. */
 export interface CliContext {
-  readonly out: NodeJS.WriteStream;
-  readonly errors: NodeJS.WriteStream;
+  readonly out: TextSink;
+  readonly errors: TextSink;
   /** The exit code of the process; 0 unless somebody calls this. */
   exit(code: number): void;
 }

@@ -10,7 +10,7 @@ import { environment } from '../environment.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
 import { RESULT_SCHEMA } from '../run_result.ts';
 import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, integer, POLICY_HELP, userPath } from './command.ts';
-import { checkFolder, writeJson } from './write_json.ts';
+import { checkWritable, writeJson } from './write_json.ts';
 
 interface ConformFlags {
   readonly policy: string;
@@ -52,11 +52,11 @@ Exit codes: 0 everything was run and is the same, 1 something is different, brok
 async function conformPaths(paths: readonly string[], flags: ConformFlags, context: CliContext): Promise<void> {
   const policy = await loadPolicy(flags.policy, userPath);
   const json = flags.json === undefined ? undefined : userPath(flags.json);
-  if (json !== undefined) await checkFolder(json);
+  if (json !== undefined) await checkWritable(json);
   const result = conform(await loadScripts(paths, userPath), policy);
-  if (json !== undefined) await writeJson(json, jsonOf(result));
   context.out.write(`${conformReport(result, flags.show).join('\n')}\n`);
   context.exit(conforms(totalsOf(result)) ? EXIT_GOOD : EXIT_BAD);
+  if (json !== undefined) await writeJson(json, jsonOf(result));
 }
 
 function jsonOf(result: ConformResult): unknown {

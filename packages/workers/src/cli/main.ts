@@ -14,12 +14,12 @@ import { stressCommand } from './stress.ts';
 /** In the order of the help. */
 const COMMANDS: readonly CliCommand[] = [stressCommand, replayCommand, conformCommand, faultsCommand, listCommand];
 
-/** Runs the command that `args` names. @returns the exit code */
-export async function main(args: readonly string[]): Promise<number> {
+/** Runs the command that `args` names. @param streams where it prints, the process's own when not given @returns the exit code */
+export async function main(args: readonly string[], streams?: Pick<CliContext, 'out' | 'errors'>): Promise<number> {
   let exitCode = EXIT_GOOD;
   const context: CliContext = {
-    out: process.stdout,
-    errors: process.stderr,
+    out: streams?.out ?? process.stdout,
+    errors: streams?.errors ?? process.stderr,
     exit: (code) => {
       exitCode = code;
     },
@@ -28,7 +28,9 @@ export async function main(args: readonly string[]): Promise<number> {
     await programOf(context).parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
-    return codeOf(error, context);
+    const code = codeOf(error, context);
+    // A verdict that is out already counts for more than a result that could not be written after it.
+    return code === EXIT_MISUSE && exitCode !== EXIT_GOOD ? exitCode : code;
   }
 }
 
@@ -38,18 +40,22 @@ function programOf(context: CliContext): Command {
     .helpCommand(false)
     .showHelpAfterError(false);
   for (const add of COMMANDS) add(program, context);
-  for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ outputError: () => {} });
+  for (const command of [program, ...program.commands])
+    command.exitOverride().configureOutput({
+      writeOut: (text) => void context.out.write(text),
+      outputError: () => {},
+    });
   return program;
 }
 
 function codeOf(error: unknown, context: CliContext): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT_GOOD;
-    if (error.code !== 'commander.help') context.errors.write(`${sentenceOf(error.message)}\n`);
+    if (error.code !== 'commander.help') context.errors.write(`${oneLine(sentenceOf(error.message))}\n`);
     return EXIT_MISUSE;
   }
   if (error instanceof UsageError) {
-    context.errors.write(`${error.message}\n`);
+    context.errors.write(`${oneLine(error.message)}\n`);
     return EXIT_MISUSE;
   }
   if (error instanceof StallError) {
@@ -64,4 +70,12 @@ function codeOf(error: unknown, context: CliContext): number {
 function sentenceOf(message: string): string {
   const text = message.replace(/^error: /, '').replace(/\.?\s*\n?\(Did you mean (.*)\?\)/, ' (did you mean $1?)');
   return `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}; see faultlab --help.`;
+}
+
+const SENTENCE_MAX = 2_000;
+
+/** Whatever a user's text in a sentence holds, it stays a line, and a terminal is not told to do things. */
+function oneLine(sentence: string): string {
+  const printable = sentence.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (character) => JSON.stringify(character).slice(1, -1).replace(/^.$/su, '?'));
+  return printable.length > SENTENCE_MAX ? `${printable.slice(0, SENTENCE_MAX)}...` : printable;
 }

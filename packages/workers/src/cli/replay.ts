@@ -21,9 +21,11 @@ import {
   EXIT_STALL,
   integer,
   POLICY_HELP,
+  type TextSink,
   userPath,
 } from './command.ts';
-import { writeJson } from './write_json.ts';
+import { onInterrupt } from './interrupt.ts';
+import { checkWritable, writeJson } from './write_json.ts';
 
 interface ReplayFlags {
   readonly policy: string;
@@ -92,6 +94,7 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
   if (files.filter((file) => file === STANDARD_INPUT).length > 1) {
     throw new UsageError('Standard input (-) is named twice, but it can be read only once; name it once.');
   }
+  if (flags.json !== undefined) await checkWritable(userPath(flags.json));
   const interrupt = new AbortController();
   const release = onInterrupt(interrupt);
   const results: ReplayResult[] = [];
@@ -120,34 +123,24 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
   } finally {
     release();
   }
-  if (flags.json !== undefined) await writeJson(userPath(flags.json), results.length === 1 ? results[0] : results);
   context.exit(Math.max(...results.map(({ verdict }) => EXIT_CODES[verdict]), interrupt.signal.aborted ? EXIT_INTERRUPTED : EXIT_GOOD));
-}
-
-/** The first interrupt ends the replay cleanly, with its report; the second one ends the process. @returns what undoes it */
-function onInterrupt(controller: AbortController): () => void {
-  const interrupted = (): void => {
-    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
-    controller.abort();
-  };
-  process.on('SIGINT', interrupted);
-  return () => process.off('SIGINT', interrupted);
+  if (flags.json !== undefined) await writeJson(userPath(flags.json), results.length === 1 ? results[0] : results);
 }
 
 const LINE_EVERY = 5;
 
 /** One redrawn line on a terminal, a line every few seconds elsewhere. */
-function progressLine(stream: NodeJS.WriteStream, name: string): { show(done: number, total: number): void; clear(): void } {
+function progressLine(stream: TextSink, name: string): { show(done: number, total: number): void; clear(): void } {
   let calls = 0;
   const erase = '\r\x1b[K';
   return {
     show: (done, total) => {
       const text = `replay: ${name}: ${grouped(done)} of ${grouped(total)} operations`;
-      if (stream.isTTY) stream.write(`${erase}${text}`);
+      if (stream.isTTY === true) stream.write(`${erase}${text}`);
       else if (++calls % LINE_EVERY === 0) stream.write(`${text}\n`);
     },
     clear: () => {
-      if (stream.isTTY) stream.write(erase);
+      if (stream.isTTY === true) stream.write(erase);
     },
   };
 }

@@ -3,6 +3,7 @@
  */
 import type { Environment } from '../environment.ts';
 import { TIMED_ACCESSES, TIMED_CALLS } from '../program/program_work.ts';
+import type { ScenarioResult } from '../run_scenario.ts';
 import type { StressOptions, StressOutcome } from '../stress/run_stress.ts';
 import { faultsOf, type StressTotals } from '../stress/stress_totals.ts';
 import { failureBlock } from './failure_block.ts';
@@ -21,8 +22,13 @@ type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verif
   readonly arch?: string;
 };
 
-/** @returns lines; the last one is the verdict */
-export function stressReport(parameters: StressParameters, outcome: StressOutcome, host: Environment): string[] {
+/** @param notes lines to stand before the verdict @returns lines; the last one is the verdict */
+export function stressReport(
+  parameters: StressParameters,
+  outcome: StressOutcome,
+  host: Environment,
+  notes: readonly string[] = [],
+): string[] {
   const { totals, failed } = outcome;
   return [
     '',
@@ -44,11 +50,16 @@ export function stressReport(parameters: StressParameters, outcome: StressOutcom
     '',
     fairnessLine(totals),
     ...unseenLines(totals),
-    ...(failed === undefined ? [] : ['', ...failureBlock(failed, again(parameters, failed.scenario, failed.seed))]),
+    ...(failed === undefined ? [] : ['', ...failureLines(parameters, failed)]),
+    ...notes,
     '',
     verdictLine(parameters, outcome),
   ];
 }
+
+/** What went wrong, and how to do it again. */
+export const failureLines = (parameters: StressParameters, failed: ScenarioResult): string[] =>
+  failureBlock(failed, again(parameters, failed.scenario, failed.seed));
 
 /** `stress: SUCCESS policy=... faults=... violations=0` */
 export function verdictLine(parameters: StressParameters, outcome: StressOutcome): string {
