@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, EXIT_MISUSE, EXIT_STALL } from './command.ts';
 import { conformCommand } from './conform.ts';
 import { faultsCommand } from './faults.ts';
+import { guardOutput } from './guard_output.ts';
 import { listCommand } from './list.ts';
 import { replayCommand } from './replay.ts';
 import { stressCommand } from './stress.ts';
@@ -17,6 +18,7 @@ const COMMANDS: readonly CliCommand[] = [stressCommand, replayCommand, conformCo
 /** Runs the command that `args` names. @param streams where it prints, the process's own when not given @returns the exit code */
 export async function main(args: readonly string[], streams?: Pick<CliContext, 'out' | 'errors'>): Promise<number> {
   let exitCode = EXIT_GOOD;
+  if (streams === undefined) guardOutput();
   const context: CliContext = {
     out: streams?.out ?? process.stdout,
     errors: streams?.errors ?? process.stderr,
@@ -72,10 +74,12 @@ function sentenceOf(message: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}; see faultlab --help.`;
 }
 
-const SENTENCE_MAX = 2_000;
+const HEAD_MAX = 1_400;
+const TAIL_MAX = 600;
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
 
-/** Whatever a user's text in a sentence holds, it stays a line, and a terminal is not told to do things. */
+/** Whatever text of a user's a sentence holds, it stays a line of bearable length, its end is seen, and a terminal is not told to do things. */
 function oneLine(sentence: string): string {
-  const printable = sentence.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (character) => JSON.stringify(character).slice(1, -1).replace(/^.$/su, '?'));
-  return printable.length > SENTENCE_MAX ? `${printable.slice(0, SENTENCE_MAX)}...` : printable;
+  const line = sentence.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return line.length > HEAD_MAX + TAIL_MAX ? `${line.slice(0, HEAD_MAX)} ... ${line.slice(-TAIL_MAX)}` : line;
 }

@@ -77,14 +77,19 @@ export function faultlab(args: readonly string[], folder: string, whenStarted?: 
   });
 }
 
-/** The same in this process, for what is refused before anything runs. */
-export async function refused(args: readonly string[], folder: string): Promise<Ended> {
+/** The same in this process, for what runs shortly or not at all. @param onOutput called at each piece of output */
+export async function mainHere(args: readonly string[], folder: string, onOutput: () => void = () => {}): Promise<Ended> {
   const text = { out: '', errors: '' };
   const before = process.env['INIT_CWD'];
   process.env['INIT_CWD'] = folder;
   try {
     const code = await main(args, {
-      out: { write: (more) => (text.out += more) },
+      out: {
+        write: (more) => {
+          text.out += more;
+          onOutput();
+        },
+      },
       errors: { write: (more) => (text.errors += more) },
     });
     return { code, signal: null, ...text };

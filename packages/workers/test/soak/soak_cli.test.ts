@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert, suite } from '@faultlab/test-support';
 import { parseSoakFile, type SoakFile } from '@faultlab/workers/soak/soak_file';
-import { type Ended, faultlab, inFolder, refused } from './fixtures.ts';
+import { type Ended, faultlab, inFolder, mainHere } from './fixtures.ts';
 
 const test = suite('soak: command line');
 const FILE = 'soak.json';
@@ -57,7 +57,7 @@ test(
       assert.is(again.code, 0, again.errors);
       assert.is(lastLine(again.out), lastLine(first.out));
       refusedInOneSentence(
-        await refused(start(0.0001), folder),
+        await mainHere(start(0.0001), folder),
         /^The file soak\.json is there already, and a new run would replace it; go on with it \(--resume soak\.json\), /,
       );
       const others: readonly (readonly [readonly string[], RegExp])[] = [
@@ -66,7 +66,7 @@ test(
         [['--seconds', '2'], /^--resume knows from its file how long the run is; leave --seconds out\.$/m],
         [['--result', 'x.json'], /^--resume goes on with its own file, /],
       ];
-      for (const [args, sentence] of others) refusedInOneSentence(await refused(['stress', '--resume', FILE, ...args], folder), sentence);
+      for (const [args, sentence] of others) refusedInOneSentence(await mainHere(['stress', '--resume', FILE, ...args], folder), sentence);
       assert.is(readFileSync(join(folder, FILE), 'utf8'), text);
       assert.equal(readdirSync(folder), [FILE]);
     }),
@@ -85,7 +85,7 @@ test(
       assert.equal([failed?.scenario, failed?.verdict], ['canary', 'failure']);
       assert.match(failed?.report.join('\n') ?? '', /^!!! exclusion broken[\s\S]*--scenario canary /);
       refusedInOneSentence(
-        await refused(['stress', '--resume', FILE], folder),
+        await mainHere(['stress', '--resume', FILE], folder),
         /^soak\.json is of a run that ended with a failure in canary, so it cannot go on; /,
       );
     }),
@@ -110,7 +110,7 @@ test(
         [['--seconds', '1', '--checkpoint', '1'], /^--checkpoint is for a run with --hours, /],
         [['--hours', '1', '--cpus', '1', '--scenario', 'uffd_handoff'], /^Scenario uffd_handoff needs \d CPUs, but --cpus is 1; /],
       ];
-      for (const [args, sentence] of wrong) refusedInOneSentence(await refused(['stress', ...args], folder), sentence);
+      for (const [args, sentence] of wrong) refusedInOneSentence(await mainHere(['stress', ...args], folder), sentence);
       assert.equal(readdirSync(folder), [FILE]);
     }),
   { deadlineMs: 60_000 },
