@@ -28,6 +28,11 @@ export type EndIo = (cpu: Cpu, device: number, request: number) => void;
  * @returns whether anything was done; if not, the CPU sleeps
  */
 export type IdleWork = () => boolean;
+/**
+ * Reclaim, for layers below it: frees pages of a memory cgroup, or of the whole machine with 0, and says how many.
+ * @locks in: no spinlock, no i_mmap and no anon_vma lock. May sleep
+ */
+export type TryToFree = (cpu: Cpu, memcg: number, pages: number) => number;
 /** The stamp that a block of a device holds until somebody writes it. */
 export type BlockContents = (extent: number, block: number) => number;
 
@@ -55,6 +60,7 @@ export interface CpuOptions {
   readonly rcuCallbacks?: readonly RcuCallback[];
   readonly endIo?: readonly EndIo[];
   readonly blockContents?: readonly BlockContents[];
+  readonly tryToFree?: TryToFree;
   readonly idle?: IdleWork | null;
   /** Record events in this CPU's ring. */
   readonly trace?: boolean;
@@ -81,6 +87,7 @@ export class Cpu {
   readonly rcuCallbacks: readonly RcuCallback[];
   readonly endIo: readonly EndIo[];
   readonly blockContents: readonly BlockContents[];
+  readonly tryToFree: TryToFree;
   readonly traceMask: number;
   /** Set by whoever runs a whole machine on one thread. */
   idle: IdleWork | null;
@@ -97,6 +104,8 @@ export class Cpu {
   revoked: SharedWords | null = null;
   /** The stamp that the last read returned. */
   value = 0;
+  /** Set when a charge went over `high`: the task reclaims before it returns to user mode. @kernel memcg_nr_pages_over_high */
+  overHigh = 0;
   /** The address space that this task runs on. */
   mm: MmId = NO_MM;
 
@@ -122,6 +131,7 @@ export class Cpu {
     this.rcuCallbacks = options.rcuCallbacks ?? [];
     this.endIo = options.endIo ?? [];
     this.blockContents = options.blockContents ?? [];
+    this.tryToFree = options.tryToFree ?? (() => 0);
     this.idle = options.idle ?? null;
     this.traceMask = options.trace === true ? memory.size.traceEntries - 1 : -1;
   }

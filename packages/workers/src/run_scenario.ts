@@ -55,12 +55,13 @@ export async function runScenarioOn(machine: Machine, scenario: Scenario, run: S
   const { count, ...rest } = run;
   const shape = { cpus: machine.config.cpus, seed: run.seed ?? machine.config.seed };
   const devices = devicesOf(scenario, machine.config);
+  const { sysctl } = scenario;
   const result = await runPrograms(machine, {
     ...rest,
     files: (scenario.files?.(shape) ?? []).map((file) =>
       file.device === undefined ? file : { ...file, device: devices[file.device] as number },
     ),
-    ...(scenario.sysctl === undefined ? {} : { sysctl: scenario.sysctl }),
+    ...(sysctl === undefined ? {} : { sysctl: typeof sysctl === 'function' ? sysctl(shape) : sysctl }),
     setup: scenario.setup(shape),
     program: (cpu) => ({ ...scenario.program(cpu, shape), ...(count === undefined ? {} : { count }) }),
   });

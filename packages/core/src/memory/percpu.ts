@@ -108,6 +108,7 @@ export const WAIT_SWAPIN = 16;
 export const WAIT_UFFD_READ = 17;
 export const WAIT_PUNCH = 18;
 export const WAIT_FILE_PINS = 19;
+export const WAIT_RECLAIM = 20;
 export const WAIT_NAMES: readonly string[] = [
   'nothing',
   'rwsem (read)',
@@ -129,6 +130,7 @@ export const WAIT_NAMES: readonly string[] = [
   'a userfault event',
   'the end of a hole punch',
   'faults that keep a file',
+  'pages that can be freed',
 ];
 
 /** First word of a CPU's block, given the base of the percpu region. */

@@ -16,6 +16,7 @@ import type { SharedMemory } from '../memory/shared_memory.ts';
 import { count_vm_event, PGALLOC, PGFREE } from '../trace/counters.ts';
 import {
   bumpFolioGeneration,
+  folio_memcg,
   folioFlagsWord,
   folioMapcountWord,
   folioMapping,
@@ -26,9 +27,10 @@ import {
   PG_uptodate,
   resetFolio,
   setLruNext,
-  writeStamp,
   ZERO_PFN,
 } from './folio.ts';
+import { pageCacheRelease } from './lru.ts';
+import { lruOn, unchargePage } from './memcg.ts';
 
 const ZONE_LOCK: Word = H_ZONE;
 const ZONE_HEAD = (H_ZONE + 1) as Word;
@@ -99,13 +101,6 @@ export function alloc_page(cpu: Cpu): Pfn {
   return pfn;
 }
 
-/** A frame that reads as zero. @kernel vma_alloc_zeroed_movable_folio() */
-export function allocZeroedPage(cpu: Cpu): Pfn {
-  const pfn = alloc_page(cpu);
-  if (pfn !== NO_FOLIO) writeStamp(cpu, pfn, 0);
-  return pfn;
-}
-
 function rmqueue_bulk(cpu: Cpu): void {
   const m = cpu.memory;
   spin_lock(cpu, ZONE_LOCK);
@@ -146,6 +141,10 @@ function freeFrame(cpu: Cpu, pfn: Pfn): void {
   const m = cpu.memory;
   assert(pfn !== ZERO_PFN, 'freeFrame: the zero page is never freed');
   invariant(m.words[folioMapcountWord(m, pfn)] === 0, 'I16', 'freeFrame: a PTE still maps the folio');
+  if (lruOn(m)) {
+    pageCacheRelease(cpu, pfn);
+    if (folio_memcg(m, pfn) !== 0) unchargePage(cpu, folio_memcg(m, pfn));
+  }
   if ((folioMapping(cpu, pfn) & 1) !== 0) resetFolio(cpu, pfn);
   invariant(folioMapping(cpu, pfn) === 0, 'I16', 'freeFrame: the folio is still in a page cache');
   bumpFolioGeneration(m, pfn);

@@ -8,7 +8,7 @@ import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { atomic_xchg } from '@faultlab/core/memory/atomic';
 import { LINE_WORDS } from '@faultlab/core/memory/shared_words';
 import type { WorkContext } from '../work.ts';
-import { dropSpace } from './calls.ts';
+import { dropSpace, settle } from './calls.ts';
 import { closeUserfault } from './userfault_ops.ts';
 
 export interface DissolveOrder {
@@ -32,5 +32,5 @@ export default function dissolve(context: WorkContext, order: DissolveOrder): vo
     closeFile(cpu, file as MappingId);
     context.progress();
   }
-  rcu_barrier(cpu);
+  settle(cpu);
 }
