@@ -16,6 +16,7 @@ import { archByName } from './policy/arch_entries.ts';
 import { type ArchEntry, type EntryRules, entryRules } from './policy/arch_entry.ts';
 import type { FaultPolicy } from './policy/fault_policy.ts';
 import { policyByName } from './policy/policies.ts';
+import { type InjectionPlan, Injector } from './trace/injector.ts';
 import type { PointObserver } from './trace/points.ts';
 
 /** What runs when the grace period of a callback has passed. */
@@ -53,6 +54,10 @@ export interface CpuOptions {
   readonly arch?: ArchEntry;
   readonly gate?: StepGate | null;
   readonly points?: PointObserver | null;
+  /** Trouble to inject; none if absent. An observer of `points` that is given too has the points for itself. */
+  readonly inject?: InjectionPlan | null;
+  /** See `Cpu.stopped`. */
+  readonly stopped?: (() => never) | null;
   /** Check more than the constant-time assertions. */
   readonly verify?: boolean;
   /** Bounded spinning pays only when the holder can run at the same time: false on one core. */
@@ -74,6 +79,10 @@ export class Cpu {
   readonly ops: AtomicOps;
   readonly gate: StepGate | null;
   readonly points: PointObserver | null;
+  /** Null when nothing is injected, and then nothing more than this is looked at. */
+  readonly inject: Injector | null;
+  /** What the CPU does when an injection stops it for ever; null: it sleeps until the machine is frozen. */
+  readonly stopped: (() => never) | null;
   readonly percpu: Word;
   readonly now: () => number;
   readonly prng: Prng;
@@ -119,9 +128,11 @@ export class Cpu {
     this.words = memory.words;
     this.ops = memory.ops;
     this.gate = options.gate ?? null;
-    this.points = options.points ?? null;
     this.percpu = percpuBase(memory.percpuAt, id);
     this.now = options.now;
+    this.stopped = options.stopped ?? null;
+    this.inject = options.inject === undefined || options.inject === null ? null : new Injector(this, options.inject);
+    this.points = options.points ?? (this.inject?.atPoints === true ? this.inject : null);
     this.prng = new Prng(options.seed ?? 1, id);
     this.policy = options.policy ?? policyByName('linux-6.18');
     this.entry = entryRules(options.arch ?? archByName('x86'), this.policy);

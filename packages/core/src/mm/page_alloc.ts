@@ -14,6 +14,7 @@ import { H_ZONE } from '../memory/header.ts';
 import { PC_PCP_COUNT, PC_PCP_HEAD, percpuBase } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { count_vm_event, PGALLOC, PGFREE } from '../trace/counters.ts';
+import { ALLOC_FRAME } from '../trace/injector.ts';
 import {
   bumpFolioGeneration,
   folio_memcg,
@@ -85,6 +86,7 @@ export const zoneLockWord: Word = ZONE_LOCK;
  * @kernel alloc_pages() with order 0 and no reclaim
  */
 export function alloc_page(cpu: Cpu): Pfn {
+  if (cpu.inject?.failsAllocation(ALLOC_FRAME) === true) return NO_FOLIO;
   const m = cpu.memory;
   let pfn = cpu.words[cpu.percpu + PC_PCP_HEAD] as Pfn;
   if (pfn === NO_FOLIO) {

@@ -145,6 +145,16 @@ export const COUNTER_NAMES = [
   'faults_pseudo',
   'faults_local_major',
   'gmap_links',
+  'injected_io_error',
+  'injected_slow_io',
+  'injected_alloc_fail',
+  'injected_signal',
+  'injected_spurious_wake',
+  'injected_delay',
+  'injected_pause_cpu',
+  'injected_kill_cpu',
+  'injected_full_swap',
+  'injected_silent_device',
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];
@@ -295,6 +305,17 @@ export const FAULTS_PSEUDO: number = index('faults_pseudo');
 export const FAULTS_LOCAL_MAJOR: number = index('faults_local_major');
 /** s390: pages linked into a guest's tables. */
 export const GMAP_LINKS: number = index('gmap_links');
+/** Trouble that was injected (trace/injector.ts, io/error_injection.ts). */
+export const INJECTED_IO_ERROR: number = index('injected_io_error');
+export const INJECTED_SLOW_IO: number = index('injected_slow_io');
+export const INJECTED_ALLOC_FAIL: number = index('injected_alloc_fail');
+export const INJECTED_SIGNAL: number = index('injected_signal');
+export const INJECTED_SPURIOUS_WAKE: number = index('injected_spurious_wake');
+export const INJECTED_DELAY: number = index('injected_delay');
+export const INJECTED_PAUSE_CPU: number = index('injected_pause_cpu');
+export const INJECTED_KILL_CPU: number = index('injected_kill_cpu');
+export const INJECTED_FULL_SWAP: number = index('injected_full_swap');
+export const INJECTED_SILENT_DEVICE: number = index('injected_silent_device');
 
 /** What counting needs of a CPU: its block, and the arena. */
 export interface Counting {
