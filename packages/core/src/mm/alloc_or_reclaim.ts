@@ -21,6 +21,7 @@ import { WAIT_RECLAIM } from '../memory/percpu.ts';
 import { rcu_idle_enter, rcu_idle_exit } from '../sched/rcu_state.ts';
 import { fatal_signal_pending } from '../sched/task.ts';
 import { ALLOCSTALL, count_vm_event, OOM } from '../trace/counters.ts';
+import { ALLOC_FRAME } from '../trace/injector.ts';
 import { NO_FOLIO, setFolioMemcg } from './folio.ts';
 import { lru_add_drain } from './folio_add_lru.ts';
 import { lruOn, memcgEvent, ROOT_MEMCG, tryCharge, unchargePage } from './memcg.ts';
@@ -101,7 +102,9 @@ function reclaimOnce(cpu: Cpu, memcg: number): number {
   return cpu.tryToFree(cpu, memcg, WANTED);
 }
 
+/** An injected failure here is one that reclaim does not help; one of alloc_page() is the beginning of reclaim. @kernel should_fail_alloc_page() */
 function frameOrReclaim(cpu: Cpu): Pfn {
+  if (cpu.inject?.failsAllocation(ALLOC_FRAME) === true) return NO_FOLIO;
   let pfn = alloc_page(cpu);
   for (let left = RETRIES; pfn === NO_FOLIO && left > 0; ) {
     const freed = reclaimOnce(cpu, ROOT_MEMCG);

@@ -54,5 +54,12 @@ export const seconds =
 /** A file named on the command line, seen from where the user typed it: pnpm runs scripts elsewhere. */
 export const userPath = (file: string): string => resolve(process.env['INIT_CWD'] ?? process.cwd(), file);
 
+/** Seeds are 32 bits. */
+export const SEED_MAX = 0xffff_ffff;
+
+/** Help of every --inject option. */
+export const INJECT_HELP: string =
+  'what is to go wrong: name[:key=value,...], separated by commas; may be given several times (see faultlab list injections)';
+
 /** Help of every --policy option. */
 export const POLICY_HELP: string = `kernel or proposal to follow: a name (see faultlab list policies), or the path of a module that exports one`;

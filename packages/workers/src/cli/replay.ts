@@ -6,6 +6,8 @@ import { UsageError } from '@faultlab/core/base/errors';
 import type { LatencyModel } from '@faultlab/core/io/latency_model';
 import { Option } from 'commander';
 import { readLatency } from '../device/device_options.ts';
+import type { Injection } from '../inject/injections.ts';
+import { parseInject } from '../inject/parse_inject.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
 import type { Speed } from '../replay/replay_program.ts';
 import { replayReport } from '../replay/replay_report.ts';
@@ -19,8 +21,10 @@ import {
   EXIT_GOOD,
   EXIT_INTERRUPTED,
   EXIT_STALL,
+  INJECT_HELP,
   integer,
   POLICY_HELP,
+  SEED_MAX,
   type TextSink,
   userPath,
 } from './command.ts';
@@ -34,6 +38,8 @@ interface ReplayFlags {
   readonly io: LatencyModel | undefined;
   readonly show: number;
   readonly verify: boolean;
+  readonly inject: readonly Injection[] | undefined;
+  readonly seed: number | undefined;
   readonly json: string | undefined;
 }
 
@@ -70,6 +76,8 @@ export const replayCommand: CliCommand = (program, context) => {
     )
     .option('--show <n>', 'differences to print', integer('--show', 0, SHOW_MAX), SHOW_DEFAULT)
     .option('--verify', 'check more, at a lower speed', false)
+    .option('--inject <spec>', INJECT_HELP, parseInject)
+    .option('--seed <n>', 'what injections are drawn from (default: 1)', integer('--seed', 0, SEED_MAX))
     .option('--json <file>', 'write the result as JSON, too (for several traces: a list)')
     .addHelpText('after', EXAMPLES)
     .action((files: string[], flags: ReplayFlags) => replay(files, flags, context));
@@ -103,7 +111,7 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
       if (interrupt.signal.aborted) break;
       const path = file === STANDARD_INPUT ? file : userPath(file);
       const name = file === STANDARD_INPUT ? 'standard input' : file;
-      const { speed, show, verify, cold, io } = flags;
+      const { speed, show, verify, cold, io, inject, seed } = flags;
       const progress = progressLine(context.errors, name);
       const result = await replayTrace(path, {
         name,
@@ -113,6 +121,8 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
         verify,
         cold,
         ...(io === undefined ? {} : { io }),
+        ...(inject === undefined ? {} : { inject }),
+        ...(seed === undefined ? {} : { seed }),
         signal: interrupt.signal,
         onProgress: progress.show,
       });

@@ -7,6 +7,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '@faultlab/core/base/errors';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { environment } from '../environment.ts';
+import { type Injection, injectText } from '../inject/injections.ts';
+import { parseInject } from '../inject/parse_inject.ts';
 import { failureLines, stressReport } from '../report/stress_report.ts';
 import { scenarioByName } from '../scenarios/by_name.ts';
 import { memoryLine } from '../soak/memory_log.ts';
@@ -120,6 +122,7 @@ async function planResume(flags: StressFlags, file: string, isGiven: IsGiven): P
     ...flags,
     ...kept,
     scenario: kept.scenarios.map((name) => scenarioByName(name)),
+    inject: injectionsOf(kept),
   });
   if (!isDeepStrictEqual({ ...policy }, { ...kept.policyRecord })) {
     throw new UsageError(`The policy ${kept.policy} is not what it was when the run of ${file} began; restore it, or start a new run.`);
@@ -136,6 +139,7 @@ function checkSame(flags: StressFlags, file: string, kept: SoakParameters, isGiv
     ['cpus', flags.cpus, kept.cpus],
     ['seed', flags.seed, kept.seed],
     ['verify', flags.verify, kept.verify],
+    ['inject', flags.inject === undefined ? undefined : injectText(flags.inject), kept.inject ?? ''],
     ['hours', flags.hours === undefined ? undefined : secondsOf(flags.hours), kept.seconds],
   ];
   const other = pairs.find(([option, given, before]) => isGiven(option) && given !== before);
@@ -148,8 +152,13 @@ function checkSame(flags: StressFlags, file: string, kept: SoakParameters, isGiv
 }
 
 function keptParameters({ parameters, policy }: Plan): SoakParameters {
-  return { ...parameters, policyRecord: policy, scenarios: parameters.scenarios.map(({ name }) => name) };
+  const { inject, scenarios, ...rest } = parameters;
+  const spec = inject.length === 0 ? {} : { inject: injectText(inject) };
+  return { ...rest, ...spec, policyRecord: policy, scenarios: scenarios.map(({ name }) => name) };
 }
+
+/** What a run was injected with. @throws UsageError when the file has a specification that this version does not know */
+const injectionsOf = ({ inject }: SoakParameters): Injection[] => (inject === undefined ? [] : parseInject(inject));
 
 function firstLine({ parameters, earlier, file }: Plan): string {
   const { cpus, policy, seconds, seed, scenarios } = parameters;

@@ -6,13 +6,14 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { CPUS_MAX } from '@faultlab/core/memory/limits';
 import type { Command } from 'commander';
 import { environment } from '../environment.ts';
+import { parseInject } from '../inject/parse_inject.ts';
 import { defaultStressCpus } from '../machine_config.ts';
 import { stressReport } from '../report/stress_report.ts';
 import type { Scenario } from '../scenario.ts';
 import { SCENARIOS, scenarioByName } from '../scenarios/by_name.ts';
 import { StressProgress } from '../stress/progress.ts';
 import { runStress, type StressOutcome } from '../stress/run_stress.ts';
-import { type CliCommand, type CliContext, integer, POLICY_HELP, seconds, userPath } from './command.ts';
+import { type CliCommand, type CliContext, INJECT_HELP, integer, POLICY_HELP, SEED_MAX, seconds, userPath } from './command.ts';
 import { onInterrupt } from './interrupt.ts';
 import { CHECKPOINT_SECONDS, RESULT_DEFAULT, soak } from './soak.ts';
 import { exitCodeOf, parametersOf, type StressFlags, stressJson } from './stress_parameters.ts';
@@ -22,7 +23,6 @@ const SECONDS_DEFAULT = 20;
 const SECONDS_MAX = 7 * 24 * 3600;
 const HOURS_MAX = 7 * 24;
 const CHECKPOINT_MAX = 3600;
-const SEED_MAX = 0xffff_ffff;
 
 export const stressCommand: CliCommand = (program, context) => {
   program
@@ -43,6 +43,7 @@ export const stressCommand: CliCommand = (program, context) => {
     .option('--seconds <s>', 'how long', seconds('--seconds', SECONDS_MAX), SECONDS_DEFAULT)
     .option('--seed <n>', 'what everything is drawn from (default: a new one each time)', integer('--seed', 0, SEED_MAX))
     .option('--verify', 'check more, at a lower speed', false)
+    .option('--inject <spec>', INJECT_HELP, parseInject)
     .option('--json <file>', 'write the result as JSON, too')
     .option('--hours <h>', 'how long, instead of --seconds: a soak, which keeps its sums in a file', seconds('--hours', HOURS_MAX))
     .option('--result <file>', `the file in which a soak keeps its sums (default: ${RESULT_DEFAULT})`)
@@ -63,6 +64,7 @@ const EXAMPLES = `
 Examples:
   faultlab stress --seconds 5
   faultlab stress --scenario munmap_storm,fork_cow --cpus 8 --policy linux-6.4
+  faultlab stress --inject io_error:rate=1%,signal --scenario cold_readers
   faultlab stress --scenario canary        it is wrong on purpose, and has to fail
   faultlab stress --hours 2 --result night.json
   faultlab stress --resume night.json      after a kill, an interrupt or a power cut

@@ -7,6 +7,8 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { archByName } from '@faultlab/core/policy/arch_entries';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import type { environment } from '../environment.ts';
+import { checkInject } from '../inject/apply.ts';
+import { type Injection, injectText } from '../inject/injections.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
 import { RESULT_SCHEMA } from '../run_result.ts';
 import type { Scenario } from '../scenario.ts';
@@ -23,6 +25,7 @@ export interface StressFlags {
   readonly seconds: number;
   readonly seed: number | undefined;
   readonly verify: boolean;
+  readonly inject: readonly Injection[] | undefined;
   readonly json: string | undefined;
   readonly hours: number | undefined;
   readonly result: string | undefined;
@@ -38,6 +41,7 @@ export interface StressParameters {
   readonly seconds: number;
   readonly seed: number;
   readonly verify: boolean;
+  readonly inject: readonly Injection[];
 }
 
 /** Every choice made. @throws UsageError for options that do not go together */
@@ -51,7 +55,9 @@ export async function parametersOf(flags: StressFlags): Promise<{ readonly param
     seconds: flags.seconds,
     seed: flags.seed ?? randomInt(2 ** 31),
     verify: flags.verify,
+    inject: flags.inject ?? [],
   };
+  checkInject(parameters.inject, parameters.cpus);
   const tooFew = parameters.scenarios.find(({ cpusMin = 1 }) => cpusMin > flags.cpus);
   if (tooFew !== undefined) {
     throw new UsageError(
@@ -74,7 +80,7 @@ export function stressJson(parameters: StressParameters, outcome: StressOutcome,
     kind: 'stress',
     verdict: failed?.verdict ?? 'success',
     interrupted,
-    parameters: { ...parameters, scenarios: parameters.scenarios.map((scenario) => scenario.name) },
+    parameters: { ...parameters, scenarios: parameters.scenarios.map((scenario) => scenario.name), inject: injectText(parameters.inject) },
     environment: host,
     elapsedMs,
     othersCores,

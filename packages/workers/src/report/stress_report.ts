@@ -2,6 +2,8 @@
  * The text at the end of a stress run: tables, then what went wrong if anything did, then one line with the verdict and every parameter.
  */
 import type { Environment } from '../environment.ts';
+import { injectedLine, troublesBy } from '../inject/apply.ts';
+import { injectText } from '../inject/injections.ts';
 import { TIMED_ACCESSES, TIMED_CALLS } from '../program/program_work.ts';
 import type { ScenarioResult } from '../run_scenario.ts';
 import type { StressOptions, StressOutcome } from '../stress/run_stress.ts';
@@ -17,7 +19,7 @@ import { vmstatTable } from './vmstat_table.ts';
 /** Share of the host beyond which other programs spoil the times. */
 const SCARCE_SHARE = 0.2;
 
-type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verify' | 'scenarios'> & {
+type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verify' | 'scenarios' | 'inject'> & {
   readonly policy: string;
   readonly arch?: string;
 };
@@ -41,7 +43,7 @@ export function stressReport(
     ...pathTable(totals.counters, totals.outcomes, totals.latency.summaries()),
     '',
     'How operations ended',
-    ...outcomeTable(totals.outcomes),
+    ...outcomeTable(totals.outcomes, troublesBy(parameters.inject ?? [])),
     '',
     "# faultlab: a model's counters, under the names of /proc/vmstat",
     ...vmstatTable(totals.counters),
@@ -49,6 +51,7 @@ export function stressReport(
     ...lockStatTable(totals.locks),
     '',
     fairnessLine(totals),
+    ...injectedLines(parameters, totals),
     ...unseenLines(totals),
     ...(failed === undefined ? [] : ['', ...failureLines(parameters, failed)]),
     ...notes,
@@ -64,6 +67,7 @@ export const failureLines = (parameters: StressParameters, failed: ScenarioResul
 /** `stress: SUCCESS policy=... faults=... violations=0` */
 export function verdictLine(parameters: StressParameters, outcome: StressOutcome): string {
   const { failed, totals } = outcome;
+  const { inject = [] } = parameters;
   const fields = [
     `policy=${parameters.policy}`,
     ...(isReference(parameters) ? [] : [`arch=${parameters.arch}`]),
@@ -72,6 +76,7 @@ export function verdictLine(parameters: StressParameters, outcome: StressOutcome
     `seconds=${parameters.seconds}`,
     `seed=${parameters.seed}`,
     `verify=${parameters.verify}`,
+    ...(inject.length === 0 ? [] : [`inject=${injectText(inject)}`]),
     `faults=${faultsOf(totals.counters)}`,
     `violations=${failed?.violations.length ?? 0}`,
   ];
@@ -86,10 +91,11 @@ const isReference = ({ arch = 'x86' }: StressParameters): boolean => arch === 'x
 
 /** The command that repeats a slice. */
 function again(parameters: StressParameters, scenario: string, seed: number): string {
-  const { policy, cpus, seconds, verify } = parameters;
+  const { policy, cpus, seconds, verify, inject = [] } = parameters;
   const arch = isReference(parameters) ? '' : ` --arch ${parameters.arch}`;
   const options = `--scenario ${scenario} --policy ${policy}${arch} --cpus ${cpus} --seconds ${seconds} --seed ${seed}`;
-  return `npx --yes pnpm@12 stress ${options}${verify ? ' --verify' : ''}`;
+  const injected = inject.length === 0 ? '' : ` --inject ${injectText(inject)}`;
+  return `npx --yes pnpm@12 stress ${options}${verify ? ' --verify' : ''}${injected}`;
 }
 
 /** What the threads received of the host, and what others took meanwhile. */
@@ -115,6 +121,11 @@ function scenarioTable(totals: StressTotals): string[] {
 function fairnessLine(totals: StressTotals): string {
   const { min, max, mean } = totals.fairness;
   return `Fairness: operations per CPU ${grouped(min)} to ${grouped(max)}, mean ${grouped(mean)} (Max/Min: ${max}/${min})`;
+}
+
+function injectedLines({ inject = [] }: StressParameters, totals: StressTotals): string[] {
+  const line = injectedLine(inject, totals.counters);
+  return line === undefined ? [] : [line];
 }
 
 function unseenLines(totals: StressTotals): string[] {

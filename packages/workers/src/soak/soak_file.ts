@@ -38,6 +38,8 @@ export interface SoakParameters {
   readonly seconds: number;
   readonly seed: number;
   readonly verify: boolean;
+  /** What was injected, as --inject takes it; absent when nothing was. */
+  readonly inject?: string;
 }
 
 export interface SoakFailure {
@@ -103,6 +105,7 @@ const PARAMETERS = v.strictObject({
   seconds: v.pipe(v.number(), v.minValue(0), v.maxValue(MS_MAX)),
   seed: upTo(0xffff_ffff),
   verify: v.boolean(),
+  inject: v.exactOptional(text),
 });
 
 const LATENCY = v.strictObject({

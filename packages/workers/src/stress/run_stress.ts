@@ -6,6 +6,8 @@
 
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { othersWatch } from '../environment.ts';
+import { checkInject } from '../inject/apply.ts';
+import type { Injection } from '../inject/injections.ts';
 import { bootMachine, type Machine } from '../machine.ts';
 import { runScenarioOn, type ScenarioResult } from '../run_scenario.ts';
 import type { Scenario } from '../scenario.ts';
@@ -21,6 +23,9 @@ export interface StressOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly verify: boolean;
+  readonly inject?: readonly Injection[];
+  /** A CPU that makes no progress for so many milliseconds has stalled. */
+  readonly stallMs?: number;
   readonly signal?: AbortSignal;
   /** Called before a slice begins, and with the machine, whose counters may be read while it runs; the slice waits for what it returns. */
   readonly onSlice?: (slice: { readonly scenario: string; readonly machine: Machine }) => void | Promise<void>;
@@ -57,8 +62,17 @@ export const sliceSeed = (seed: number, slice: number): number => (seed + Math.i
 
 /** @throws UsageError for a bad option */
 export async function runStress(options: StressOptions): Promise<StressOutcome> {
-  const { policy, arch = 'x86', cpus, seed, verify, scenarios, seconds } = options;
-  await using machine = await bootMachine({ policy, arch, cpus, seed, verify, devices: devicesFor(scenarios) });
+  const { policy, arch = 'x86', cpus, seed, verify, scenarios, seconds, inject = [], stallMs } = options;
+  checkInject(inject, cpus);
+  await using machine = await bootMachine({
+    policy,
+    arch,
+    cpus,
+    seed,
+    verify,
+    devices: devicesFor(scenarios),
+    ...(stallMs === undefined ? {} : { stallMs }),
+  });
   const {
     totals,
     slices: slicesBefore,
@@ -78,6 +92,7 @@ export async function runStress(options: StressOptions): Promise<StressOutcome> 
       seconds: Math.min(share, leftSeconds()),
       seed: sliceSeed(seed, slice),
       latency: totals.latency,
+      inject,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     totals.add(result);
