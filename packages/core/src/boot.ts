@@ -13,10 +13,12 @@ import type { MachineSize } from './memory/limits.ts';
 import { PC_RUN_STATE, RUN_DONE, RUN_RUNNING } from './memory/percpu.ts';
 import { createMemory, type SharedMemory } from './memory/shared_memory.ts';
 import { fileToken } from './mm/filemap.ts';
+import { lru_add_drain } from './mm/folio_add_lru.ts';
 import { mt_free_rcu } from './mm/maple_node.ts';
 import { drain_local_pages, initZone } from './mm/page_alloc.ts';
 import { DEFAULT_SYSCTL, setSysctl } from './mm/vm_sysctl.ts';
 import { freeVmaSlot } from './mm/vma.ts';
+import { try_to_free_pages } from './reclaim/try_to_free_pages.ts';
 import { rcu_idle_enter, rcu_idle_exit } from './sched/rcu_state.ts';
 import { kmem_cache_init } from './slab/kmem_cache.ts';
 import { RCU_FREE_MAPLE_NODE, RCU_FREE_VMA } from './slab/rcu_callbacks.ts';
@@ -55,7 +57,7 @@ function contents(): readonly BlockContents[] {
 
 /** This thread as a CPU of the machine. */
 export function createCpu(options: CpuOptions): Cpu {
-  return new Cpu({ rcuCallbacks: callbacks(), endIo: endIo(), blockContents: contents(), ...options });
+  return new Cpu({ rcuCallbacks: callbacks(), endIo: endIo(), blockContents: contents(), tryToFree: try_to_free_pages, ...options });
 }
 
 /** Before the program: the CPU takes part in grace periods. */
@@ -67,6 +69,7 @@ export function cpuOnline(cpu: Cpu): void {
 /** After the program: everything deferred is done, the stock of frames is back, and nobody waits for this CPU any more. */
 export function cpuOffline(cpu: Cpu): void {
   rcu_barrier(cpu);
+  lru_add_drain(cpu);
   drain_local_pages(cpu);
   rcu_idle_enter(cpu);
   cpu.words[cpu.percpu + PC_RUN_STATE] = RUN_DONE;

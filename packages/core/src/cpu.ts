@@ -16,6 +16,7 @@ import { archByName } from './policy/arch_entries.ts';
 import { type ArchEntry, type EntryRules, entryRules } from './policy/arch_entry.ts';
 import type { FaultPolicy } from './policy/fault_policy.ts';
 import { policyByName } from './policy/policies.ts';
+import { type InjectionPlan, Injector } from './trace/injector.ts';
 import type { PointObserver } from './trace/points.ts';
 
 /** What runs when the grace period of a callback has passed. */
@@ -28,6 +29,11 @@ export type EndIo = (cpu: Cpu, device: number, request: number) => void;
  * @returns whether anything was done; if not, the CPU sleeps
  */
 export type IdleWork = () => boolean;
+/**
+ * Reclaim, for layers below it: frees pages of a memory cgroup, or of the whole machine with 0, and says how many.
+ * @locks in: no spinlock, no i_mmap and no anon_vma lock. May sleep
+ */
+export type TryToFree = (cpu: Cpu, memcg: number, pages: number) => number;
 /** The stamp that a block of a device holds until somebody writes it. */
 export type BlockContents = (extent: number, block: number) => number;
 
@@ -48,6 +54,10 @@ export interface CpuOptions {
   readonly arch?: ArchEntry;
   readonly gate?: StepGate | null;
   readonly points?: PointObserver | null;
+  /** Trouble to inject; none if absent. An observer of `points` that is given too has the points for itself. */
+  readonly inject?: InjectionPlan | null;
+  /** See `Cpu.stopped`. */
+  readonly stopped?: (() => never) | null;
   /** Check more than the constant-time assertions. */
   readonly verify?: boolean;
   /** Bounded spinning pays only when the holder can run at the same time: false on one core. */
@@ -55,6 +65,7 @@ export interface CpuOptions {
   readonly rcuCallbacks?: readonly RcuCallback[];
   readonly endIo?: readonly EndIo[];
   readonly blockContents?: readonly BlockContents[];
+  readonly tryToFree?: TryToFree;
   readonly idle?: IdleWork | null;
   /** Record events in this CPU's ring. */
   readonly trace?: boolean;
@@ -68,6 +79,10 @@ export class Cpu {
   readonly ops: AtomicOps;
   readonly gate: StepGate | null;
   readonly points: PointObserver | null;
+  /** Null when nothing is injected, and then nothing more than this is looked at. */
+  readonly inject: Injector | null;
+  /** What the CPU does when an injection stops it for ever; null: it sleeps until the machine is frozen. */
+  readonly stopped: (() => never) | null;
   readonly percpu: Word;
   readonly now: () => number;
   readonly prng: Prng;
@@ -81,6 +96,7 @@ export class Cpu {
   readonly rcuCallbacks: readonly RcuCallback[];
   readonly endIo: readonly EndIo[];
   readonly blockContents: readonly BlockContents[];
+  readonly tryToFree: TryToFree;
   readonly traceMask: number;
   /** Set by whoever runs a whole machine on one thread. */
   idle: IdleWork | null;
@@ -97,6 +113,8 @@ export class Cpu {
   revoked: SharedWords | null = null;
   /** The stamp that the last read returned. */
   value = 0;
+  /** Set when a charge went over `high`: the task reclaims before it returns to user mode. @kernel memcg_nr_pages_over_high */
+  overHigh = 0;
   /** The address space that this task runs on. */
   mm: MmId = NO_MM;
 
@@ -110,9 +128,11 @@ export class Cpu {
     this.words = memory.words;
     this.ops = memory.ops;
     this.gate = options.gate ?? null;
-    this.points = options.points ?? null;
     this.percpu = percpuBase(memory.percpuAt, id);
     this.now = options.now;
+    this.stopped = options.stopped ?? null;
+    this.inject = options.inject === undefined || options.inject === null ? null : new Injector(this, options.inject);
+    this.points = options.points ?? (this.inject?.atPoints === true ? this.inject : null);
     this.prng = new Prng(options.seed ?? 1, id);
     this.policy = options.policy ?? policyByName('linux-6.18');
     this.entry = entryRules(options.arch ?? archByName('x86'), this.policy);
@@ -122,6 +142,7 @@ export class Cpu {
     this.rcuCallbacks = options.rcuCallbacks ?? [];
     this.endIo = options.endIo ?? [];
     this.blockContents = options.blockContents ?? [];
+    this.tryToFree = options.tryToFree ?? (() => 0);
     this.idle = options.idle ?? null;
     this.traceMask = options.trace === true ? memory.size.traceEntries - 1 : -1;
   }

@@ -32,3 +32,19 @@ export function lockStatDelta(after: readonly LockStatRow[], before: readonly Lo
     };
   });
 }
+
+/** Sums of the same locks of two lists; the longest wait is the longer one. */
+export function addLockStats(one: readonly LockStatRow[], other: readonly LockStatRow[]): LockStatRow[] {
+  const sums = one.map((row) => {
+    const more = other.find(({ name, mode }) => name === row.name && mode === row.mode);
+    if (more === undefined) return row;
+    return {
+      ...row,
+      acquisitions: row.acquisitions + more.acquisitions,
+      contentions: row.contentions + more.contentions,
+      waitUsTotal: row.waitUsTotal + more.waitUsTotal,
+      waitUsMax: Math.max(row.waitUsMax, more.waitUsMax),
+    };
+  });
+  return [...sums, ...other.filter((row) => !one.some(({ name, mode }) => name === row.name && mode === row.mode))];
+}

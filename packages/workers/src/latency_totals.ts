@@ -4,7 +4,7 @@
 import { build } from 'hdr-histogram-js';
 import { LATENCY_PATHS, type LatencyPath } from './arena_map.ts';
 import type { Machine } from './machine.ts';
-import { readBuckets } from './program/latency.ts';
+import { bucketNs, bucketOf, readBuckets } from './program/latency.ts';
 
 /** Of one path, in nanoseconds. Only a part of the operations is timed, so `max` is the longest of those. */
 export interface LatencySummary {
@@ -14,6 +14,12 @@ export interface LatencySummary {
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
+}
+
+/** The counts themselves, to be kept and added to later: bucket by number (program/latency.ts), and how many. */
+export interface LatencyBuckets {
+  readonly path: LatencyPath;
+  readonly buckets: readonly (readonly [bucket: number, count: number])[];
 }
 
 const HIGHEST_NS = 2 ** 37;
@@ -40,6 +46,20 @@ export class LatencyTotals {
       const at = (percentile: number): number => histogram.getValueAtPercentile(percentile);
       return [{ path, timed: histogram.totalCount, p50: at(50), p99: at(99), p999: at(99.9), max: at(100) }];
     });
+  }
+
+  /** What `addBuckets` takes. Paths that were never timed are left out. */
+  buckets(): LatencyBuckets[] {
+    return LATENCY_PATHS.flatMap((path, index) => {
+      const counts = [...(this.#counts[index] as Map<number, number>)];
+      return counts.length === 0 ? [] : [{ path, buckets: counts.map(([ns, count]) => [bucketOf(ns), count] as const) }];
+    });
+  }
+
+  addBuckets(all: readonly LatencyBuckets[]): void {
+    for (const { path, buckets } of all) {
+      for (const [bucket, count] of buckets) this.#add(LATENCY_PATHS.indexOf(path), bucketNs(bucket), count);
+    }
   }
 
   #add(path: number, ns: number, count: number): void {

@@ -9,6 +9,7 @@
  */
 import { UsageError } from '@faultlab/core/base/errors';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
+import type { InjectionPlan } from '@faultlab/core/trace/injector';
 import type { CpuPool } from './cpu_pool.ts';
 import { arrivedCount, openGate, ringFreeze, ringStop } from './doorbell.ts';
 import { CpuError } from './errors.ts';
@@ -30,6 +31,8 @@ export interface MachineRun<Data> {
   readonly signal?: AbortSignal;
   /** Seed of this run; the machine's when not given. */
   readonly seed?: number;
+  /** What goes wrong for CPU `cpu`; nothing when not given. */
+  readonly inject?: (cpu: number) => InjectionPlan | null;
   /** Words for the operation that a CPU is in, for the report of a stall. */
   readonly describeOp?: (cpu: number) => string;
 }
@@ -117,9 +120,9 @@ export class RunInProgress<Data, Result> {
   }
 
   async #call(cpu: number): Promise<void> {
-    const { work, data, seed } = this.#run;
+    const { work, data, seed, inject } = this.#run;
     try {
-      const order: WorkOrder = { module: work.href, data: data(cpu), seed: seed ?? this.#host.config.seed };
+      const order: WorkOrder = { module: work.href, data: data(cpu), seed: seed ?? this.#host.config.seed, inject: inject?.(cpu) ?? null };
       const thread = this.#host.pool.threads[cpu];
       const report = (await thread?.call((control) => control.run(order) as Promise<unknown>)) as CpuReport<Result>;
       this.#reports.set(cpu, report);

@@ -15,6 +15,8 @@ import { readCounters } from '@faultlab/core/trace/counters';
 import { readTrace, type TraceEntry } from '@faultlab/core/trace/trace_ring';
 import { counterDelta, lockStatDelta } from './deltas.ts';
 import { environment } from './environment.ts';
+import { checkInject, injectIntoDevices, mendDevices, planFor, troublesBy } from './inject/apply.ts';
+import type { Injection } from './inject/injections.ts';
 import { LatencyTotals } from './latency_totals.ts';
 import type { Machine } from './machine.ts';
 import { machineState } from './machine_state.ts';
@@ -44,6 +46,8 @@ export interface ProgramsRun {
   /** Until when; without it, every program needs a `count`. */
   readonly seconds?: number;
   readonly seed?: number;
+  /** What goes wrong while the programs run; not while the run is laid out, checked or cleared away. */
+  readonly inject?: readonly Injection[];
   /** Ends the run early, cleanly. */
   readonly signal?: AbortSignal;
   /** Give the last events of each CPU back also when all went well. */
@@ -63,11 +67,20 @@ const OPS_SHOWN = 12;
  * @throws UsageError when the programs or the layout do not fit the machine
  */
 export async function runPrograms(machine: Machine, run: ProgramsRun): Promise<RunResult> {
-  const programs = Array.from({ length: machine.config.cpus }, (_, cpu) => run.program(cpu));
+  const { inject = [] } = run;
+  checkInject(inject, machine.config.cpus);
+  const programs = Array.from({ length: machine.config.cpus }, (_, cpu) => withInjections(run.program(cpu), inject));
   if (run.seconds === undefined && programs.some((program) => program.count === undefined && program.helper !== true)) {
     throw new UsageError('A run without seconds needs programs with a count, or it would never end; give one of them.');
   }
   return new ProgramsInProgress(machine, run, programs).finish();
+}
+
+/** What a program has to be ready for. */
+function withInjections(program: Program, inject: readonly Injection[]): Program {
+  if (inject.length === 0) return program;
+  const troubles = troublesBy(inject);
+  return { ...program, ...troubles, ...(troubles.injectedSignals ? { signals: true } : {}) };
 }
 
 class ProgramsInProgress {
@@ -133,17 +146,21 @@ class ProgramsInProgress {
   }
 
   async #programsRun({ space, files }: SetUp): Promise<void> {
-    const { seconds, signal, seed } = this.#run;
-    const { cpus } = this.#machine.config;
+    const { seconds, signal, seed, inject = [] } = this.#run;
+    const { cpus, devices } = this.#machine.config;
+    const drawn = seed ?? this.#machine.config.seed;
     const helpers = this.#programs.filter((program) => program.helper === true).length;
+    injectIntoDevices(this.#machine.memory, devices, inject, drawn);
     const finished = await this.#machine.run<ProgramOrder, ProgramResult>({
       work: PROGRAM,
       data: (cpu) => ({ program: this.#programs[cpu] as Program, home: space, files, cpus, helpers }),
       describeOp: (cpu) => this.#lastOps(cpu).at(-1) ?? 'no operation yet',
+      inject: (cpu) => planFor(inject, { cpu, seed: drawn, helper: this.#programs[cpu]?.helper === true }),
       ...(seconds === undefined ? {} : { seconds }),
       ...(signal === undefined ? {} : { signal }),
       ...(seed === undefined ? {} : { seed }),
     });
+    mendDevices(this.#machine.memory, devices, this.#machine.config.seed);
     this.#reports = finished.reports;
     this.#wallMs = finished.wallMs;
     this.#noteViolations(finished);

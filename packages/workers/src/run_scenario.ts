@@ -4,6 +4,7 @@
  */
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import type { CounterName } from '@faultlab/core/trace/counters';
+import type { Injection } from './inject/injections.ts';
 import type { LatencyTotals } from './latency_totals.ts';
 import { bootMachine, type Machine } from './machine.ts';
 import type { MachineOptions } from './machine_config.ts';
@@ -19,6 +20,8 @@ export interface ScenarioOptions extends MachineOptions {
   /** Operations of each CPU, instead of a time. */
   readonly count?: number;
   readonly signal?: AbortSignal;
+  /** What goes wrong while it runs. */
+  readonly inject?: readonly Injection[];
 }
 
 export interface ScenarioResult extends RunResult {
@@ -34,11 +37,12 @@ const SECONDS_DEFAULT = 2;
 /** Boots a machine, runs the scenario on it, and ends the machine. @throws UsageError for a bad option */
 export async function runScenario(scenario: string | Scenario, options: ScenarioOptions = {}): Promise<ScenarioResult> {
   const chosen = typeof scenario === 'string' ? scenarioByName(scenario) : scenario;
-  const { seconds, count, signal, ...machineOptions } = options;
+  const { seconds, count, signal, inject, ...machineOptions } = options;
   await using machine = await bootMachine({ ...machineOptions, devices: [...(machineOptions.devices ?? []), ...devicesFor([chosen])] });
   return await runScenarioOn(machine, chosen, {
     ...(count === undefined ? { seconds: seconds ?? SECONDS_DEFAULT } : { count }),
     ...(signal === undefined ? {} : { signal }),
+    ...(inject === undefined ? {} : { inject }),
   });
 }
 
@@ -48,6 +52,7 @@ export interface ScenarioRun {
   readonly seed?: number;
   readonly signal?: AbortSignal;
   readonly latency?: LatencyTotals;
+  readonly inject?: readonly Injection[];
 }
 
 /** The same on a machine that the caller owns. After a success the machine can run the next one. */
@@ -55,13 +60,14 @@ export async function runScenarioOn(machine: Machine, scenario: Scenario, run: S
   const { count, ...rest } = run;
   const shape = { cpus: machine.config.cpus, seed: run.seed ?? machine.config.seed };
   const devices = devicesOf(scenario, machine.config);
+  const { sysctl } = scenario;
   const result = await runPrograms(machine, {
     ...rest,
     swaps: (scenario.swaps ?? []).map((swap) => ({ ...swap, device: devices[swap.device] as number })),
     files: (scenario.files?.(shape) ?? []).map((file) =>
       file.device === undefined ? file : { ...file, device: devices[file.device] as number },
     ),
-    ...(scenario.sysctl === undefined ? {} : { sysctl: scenario.sysctl }),
+    ...(sysctl === undefined ? {} : { sysctl: typeof sysctl === 'function' ? sysctl(shape) : sysctl }),
     setup: scenario.setup(shape),
     program: (cpu) => ({ ...scenario.program(cpu, shape), ...(count === undefined ? {} : { count }) }),
   });

@@ -21,7 +21,7 @@ export interface ScenarioShape {
 export interface ScenarioNeeds {
   readonly devices?: readonly DeviceOptions[];
   readonly swaps?: readonly SwapOptions[];
-  readonly sysctl?: Partial<VmSysctl>;
+  readonly sysctl?: Partial<VmSysctl> | ((shape: ScenarioShape) => Partial<VmSysctl>);
   /** The files of the run; programs name them by their place in the list. */
   files?(shape: ScenarioShape): readonly FileSpec[];
   /** Fewer CPUs cannot tell the story. */

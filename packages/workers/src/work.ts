@@ -4,6 +4,7 @@
  * Next: entry/cpu_main.ts calls it.
  */
 import type { Cpu } from '@faultlab/core/cpu';
+import type { InjectionPlan } from '@faultlab/core/trace/injector';
 import type { ArenaMap } from './arena_map.ts';
 
 /** What a work is given. */
@@ -29,6 +30,8 @@ export interface WorkOrder {
   readonly module: string;
   readonly data: unknown;
   readonly seed: number;
+  /** Trouble that the CPU is to meet. */
+  readonly inject?: InjectionPlan | null;
 }
 
 /** A rule of the model that turned out broken, as plain data. */

@@ -11,10 +11,13 @@
  * @fidelity reduced: no large folios
  * Next: fault/do_wp_page.ts
  */
+
 import type { Cpu } from '../cpu.ts';
-import { NO_FOLIO, ZERO_PFN } from '../mm/folio.ts';
+import { allocOrReclaim } from '../mm/alloc_or_reclaim.ts';
+import { NO_FOLIO, writeStamp, ZERO_PFN } from '../mm/folio.ts';
+import { folio_add_lru } from '../mm/folio_add_lru.ts';
 import { isUnstable } from '../mm/mm_struct.ts';
-import { allocZeroedPage, folio_put } from '../mm/page_alloc.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { set_pte_at } from '../mm/page_table.ts';
 import { mk_pte, PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_SPECIAL, PTE_YOUNG } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
@@ -40,8 +43,9 @@ export function do_anonymous_page(cpu: Cpu, vmf: VmFault): VmFaultBits {
 
   const prepared = vmf_anon_prepare(cpu, vmf); // R11
   if (prepared !== 0) return prepared;
-  const pfn = allocZeroedPage(cpu);
+  const pfn = allocOrReclaim(cpu, vm_mm(m, vma));
   if (pfn === NO_FOLIO) return VM_FAULT_OOM;
+  writeStamp(cpu, pfn, 0);
   const writable = (vm_flags(m, vma) & VM_WRITE) !== 0;
   const pte = protectedLike(vmf.orig_pte, mk_pte(pfn, PTE_PRESENT | PTE_YOUNG | (writable ? PTE_RW | PTE_DIRTY : 0)));
   const entry = pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
@@ -61,6 +65,7 @@ export function do_anonymous_page(cpu: Cpu, vmf: VmFault): VmFaultBits {
     return handle_userfault(cpu, vmf, VM_UFFD_MISSING);
   }
   folio_add_new_anon_rmap(cpu, pfn, vma, vmf.vpn);
+  folio_add_lru(cpu, pfn);
   set_pte_at(cpu, entry, pte);
   pte_unmap_unlock(cpu, vmf.table);
   count_vm_event(cpu, ANON_NEW_PAGE);

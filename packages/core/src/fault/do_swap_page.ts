@@ -14,16 +14,19 @@
  * @fidelity reduced: no KSM, no large folios, no memory cgroups
  * Next: fault/swapin_readahead.ts
  */
+
 import { invariant } from '../base/assert.ts';
 import type { Pfn, SwpEntry, Word } from '../base/brand.ts';
 import { NO_SWAP_ENTRY } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { swap_read_folio } from '../io/swap_io.ts';
 import { atomic_fetch_add } from '../memory/atomic.ts';
+import { allocOrReclaim } from '../mm/alloc_or_reclaim.ts';
 import { folio_ref_count, folio_test_anon, folioTest, NO_FOLIO, PG_uptodate, setFolioSwapEntry } from '../mm/folio.ts';
+import { folio_add_lru } from '../mm/folio_add_lru.ts';
 import { __folio_set_locked, folio_unlock } from '../mm/folio_lock.ts';
 import { swapEntsWord } from '../mm/mm_struct.ts';
-import { alloc_page, folio_put } from '../mm/page_alloc.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { set_pte_at } from '../mm/page_table.ts';
 import { mk_pte, PTE_DIRTY, PTE_RW, PTE_UFFD_WP, PTE_YOUNG, protectionBits } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
@@ -129,7 +132,7 @@ function unlessChanged(cpu: Cpu, vmf: VmFault): VmFaultBits {
  * access fault again. @returns a folio, unlocked, that nobody else knows; or the result of the attempt
  */
 function readDirectly(cpu: Cpu, vmf: VmFault, entry: SwpEntry): Found | VmFaultBits {
-  const pfn = alloc_page(cpu);
+  const pfn = allocOrReclaim(cpu, vm_mm(cpu.memory, liveVma(vmf)));
   if (pfn === NO_FOLIO) return unlessChanged(cpu, vmf);
   if (swapcache_prepare(cpu, entry) !== 0) {
     folio_put(cpu, pfn);
@@ -180,6 +183,7 @@ function install(cpu: Cpu, vmf: VmFault, entry: SwpEntry, { pfn, cached, major }
   atomic_fetch_add(cpu, swapEntsWord(m, vm_mm(m, vma)), -1); // Alone: a count.
   if (folio_test_anon(cpu, pfn)) folio_add_anon_rmap_pte(cpu, pfn, vma, exclusive);
   else folio_add_new_anon_rmap(cpu, pfn, vma, vmf.vpn, exclusive);
+  if (!cached) folio_add_lru(cpu, pfn); // One from the swap cache is on a list.
   const pte = mk_pte(pfn, entryBits(cpu, vmf, exclusive));
   set_pte_at(cpu, word, pte);
   trace(cpu, TRACE_SET_PTE, vmf.vpn, pte);

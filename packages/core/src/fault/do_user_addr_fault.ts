@@ -19,6 +19,7 @@
  * @fidelity faithful for x86, the others where they differ in locking; protection keys and shadow stacks do not exist
  * Next: mm/vma_lock.ts lock_vma_under_rcu(), fault/handle_mm_fault.ts
  */
+
 import { assert, invariant } from '../base/assert.ts';
 import type { MmId, Vpn } from '../base/brand.ts';
 import { NO_MM, NO_VMA } from '../base/brand.ts';
@@ -28,6 +29,7 @@ import { PC_FAULT_VPN } from '../memory/percpu.ts';
 import { restoreAreas } from '../mm/area_token.ts';
 import { mmap_read_unlock } from '../mm/mmap_lock.ts';
 import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
+import { mem_cgroup_handle_over_high } from '../reclaim/try_to_free_pages.ts';
 import { fatal_signal_pending, signal_pending } from '../sched/task.ts';
 import {
   count_vm_event,
@@ -103,6 +105,7 @@ export function do_user_addr_fault(cpu: Cpu, vpn: Vpn, errorCode: number): Fault
   cpu.words[cpu.percpu + PC_FAULT_VPN] = 0;
   if (cpu.verify) restoreAreas(cpu);
   invariant(heldCount(cpu) === 0, 'I09', 'a fault ended, but its lock was not released');
+  if (cpu.overHigh !== 0) mem_cgroup_handle_over_high(cpu);
   return outcome;
 }
 

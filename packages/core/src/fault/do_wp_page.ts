@@ -4,10 +4,12 @@
  * @fidelity reduced: no KSM
  * Next: fault/wp_page_copy.ts
  */
+
 import type { Pfn, Vpn, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { mapping_can_writeback } from '../mm/address_space.ts';
-import { folio_get, folio_ref_count, folio_test_anon, folioSet, folioTest, PG_anon_exclusive, PG_swapcache } from '../mm/folio.ts';
+import { folio_get, folio_ref_count, folio_test_anon, folioSet, folioTest, PG_anon_exclusive, PG_lru, PG_swapcache } from '../mm/folio.ts';
+import { lru_add_drain } from '../mm/folio_add_lru.ts';
 import { folio_lock, folio_trylock, folio_unlock } from '../mm/folio_lock.ts';
 import { mm_tlb_flush_pending } from '../mm/mm_struct.ts';
 import { folio_put } from '../mm/page_alloc.ts';
@@ -69,6 +71,7 @@ export function do_wp_page(cpu: Cpu, vmf: VmFault, entry: Word): VmFaultBits {
  * lock, and then finds that it is not there any more. @locks in: the page-table lock
  */
 function wp_can_reuse_anon_folio(cpu: Cpu, pfn: Pfn): boolean {
+  if (!folioTest(cpu, pfn, PG_lru)) lru_add_drain(cpu); // The batch has a reference to a young page.
   if (folio_ref_count(cpu, pfn) > (folioTest(cpu, pfn, PG_swapcache) ? 2 : 1)) return false; // Pairs with: folio_put() of the last other owner.
   if (!folio_trylock(cpu, pfn)) return false;
   folio_free_swap(cpu, pfn);

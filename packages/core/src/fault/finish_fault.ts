@@ -4,11 +4,13 @@
  * @fidelity reduced: one page; the empty table is made before, not taken from a reserve
  * Next: fault/do_fault.ts
  */
+
 import { invariant } from '../base/assert.ts';
 import type { Pfn, Vpn, Word } from '../base/brand.ts';
 import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { folioTest, PG_uptodate } from '../mm/folio.ts';
+import { folio_add_lru } from '../mm/folio_add_lru.ts';
 import { isUnstable } from '../mm/mm_struct.ts';
 import { pte_alloc, ptep_get, set_pte_at } from '../mm/page_table.ts';
 import { mk_pte, PTE_DIRTY, PTE_RW, PTE_YOUNG } from '../mm/pte.ts';
@@ -79,8 +81,10 @@ export function finish_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
  */
 export function set_pte_range(cpu: Cpu, vmf: VmFault, entry: Word, vpn: Vpn, pfn: Pfn, anonymous: boolean): void {
   const vma = liveVma(vmf);
-  if (anonymous) folio_add_new_anon_rmap(cpu, pfn, vma, vpn);
-  else {
+  if (anonymous) {
+    folio_add_new_anon_rmap(cpu, pfn, vma, vpn);
+    folio_add_lru(cpu, pfn);
+  } else {
     invariant(folioTest(cpu, pfn, PG_uptodate), 'I18', 'a page is mapped that is not up to date');
     folio_add_rmap_pte(cpu, pfn, vma);
     count_vm_event(cpu, FILE_MAPPED);

@@ -12,11 +12,14 @@
  * @fidelity reduced: one page
  * Next: fault/do_fault.ts
  */
+
 import type { Pfn, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
+import { allocOrReclaim } from '../mm/alloc_or_reclaim.ts';
 import { NO_FOLIO, readStamp, writeStamp } from '../mm/folio.ts';
+import { folio_add_lru } from '../mm/folio_add_lru.ts';
 import { isUnstable } from '../mm/mm_struct.ts';
-import { alloc_page, folio_put } from '../mm/page_alloc.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { ptep_get_and_clear, set_pte_at } from '../mm/page_table.ts';
 import { mk_pte, PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_YOUNG, pte_pfn, pte_special } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
@@ -38,7 +41,7 @@ export function wp_page_copy(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const old: Pfn = pte_special(vmf.orig_pte) ? NO_FOLIO : pte_pfn(vmf.orig_pte);
   const prepared = vmf_anon_prepare(cpu, vmf); // R11
   if (prepared !== 0) return done(cpu, old, prepared);
-  const copy = alloc_page(cpu);
+  const copy = allocOrReclaim(cpu, vm_mm(cpu.memory, liveVma(vmf)));
   if (copy === NO_FOLIO) return done(cpu, old, VM_FAULT_OOM);
   writeStamp(cpu, copy, old === NO_FOLIO ? 0 : readStamp(cpu, old));
   if (isUnstable(cpu, vm_mm(cpu.memory, liveVma(vmf)))) {
@@ -65,6 +68,7 @@ function installCopy(cpu: Cpu, vmf: VmFault, old: Pfn, copy: Pfn): VmFaultBits {
   ptep_get_and_clear(cpu, entry);
   flush_tlb_range(cpu, vm_mm(cpu.memory, vma), vmf.vpn, (vmf.vpn + 1) as Vpn);
   folio_add_new_anon_rmap(cpu, copy, vma, vmf.vpn);
+  folio_add_lru(cpu, copy);
   const unshare = (vmf.flags & FAULT_FLAG_UNSHARE) !== 0;
   const writable = !unshare && (vm_flags(cpu.memory, vma) & VM_WRITE) !== 0;
   const pte = mk_pte(copy, PTE_PRESENT | PTE_YOUNG | (unshare ? 0 : PTE_DIRTY) | (writable ? PTE_RW : 0));

@@ -23,6 +23,7 @@ import {
   PG_writeback,
   ZERO_PFN,
 } from '../mm/folio.ts';
+import { lruBatch } from '../mm/folio_add_lru.ts';
 import { anonRssWord, fileRssWord, shmemRssWord } from '../mm/mm_struct.ts';
 import { freeLists } from '../mm/page_alloc.ts';
 import { rmapFolio } from '../mm/rmap_folio.ts';
@@ -47,6 +48,7 @@ export function sweepFrames(state: SweepState): void {
   countEntries(state, uses);
   countPageCaches(state, uses);
   countSwapCache(state, uses);
+  countLruBatches(state, uses);
   sweepFreeLists(state, uses);
   sweepZeroPage(state);
   for (let pfn = 1; pfn < frames; pfn++) sweepFrame(state, uses, pfn as Pfn);
@@ -107,6 +109,11 @@ function countSwapCache(state: SweepState, uses: Uses): void {
       if (folio !== NO_FOLIO) uses.caches[folio] = (uses.caches[folio] as number) + 1;
     }
   }
+}
+
+/** A page on its way to a list is kept by the batch. */
+function countLruBatches({ m }: SweepState, uses: Uses): void {
+  for (let id = 0; id < m.size.cpus; id++) for (const pfn of lruBatch(m, id)) uses.caches[pfn] = (uses.caches[pfn] as number) + 1;
 }
 
 function sweepFreeLists(state: SweepState, uses: Uses): void {

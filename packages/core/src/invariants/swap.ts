@@ -4,7 +4,7 @@
  * Next: invariants/rmap.ts
  */
 import type { MappingId, MmId, Pfn, SwapId, SwpEntry } from '../base/brand.ts';
-import { pagesRoot } from '../mm/address_space.ts';
+import { pagesRoot, shmem_mapping } from '../mm/address_space.ts';
 import { folioFlagsWord, folioGeneration, folioSwapEntry, NO_FOLIO, PG_swapcache } from '../mm/folio.ts';
 import { swapEntsWord } from '../mm/mm_struct.ts';
 import {
@@ -60,7 +60,7 @@ function countPageTables(state: SweepState, leading: Map<SwpEntry, number>): voi
 function countPageCaches(state: SweepState, leading: Map<SwpEntry, number>): void {
   const { m, cpu } = state;
   for (let slot = 1; slot <= cacheSlots(m, MAPPING_CACHE); slot++) {
-    if (!isAllocated(m, MAPPING_CACHE, slot)) continue;
+    if (!isAllocated(m, MAPPING_CACHE, slot) || !shmem_mapping(m, slot as MappingId)) continue; // The numbers of others are shadows.
     xa_for_each(cpu, pagesRoot(m, slot as MappingId), (_index, entry) => {
       if (xa_is_value(entry)) add(leading, xa_to_value(entry) as SwpEntry);
     });

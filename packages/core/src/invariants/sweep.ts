@@ -13,6 +13,7 @@ import { sweepEntries } from './entries.ts';
 import { sweepFilePages } from './files.ts';
 import { sweepFrames } from './frames.ts';
 import { sweepLocksFree } from './locks_free.ts';
+import { sweepLru } from './lru.ts';
 import { sweepMmapLocks } from './mmap_locks.ts';
 import { sweepPageTables } from './page_tables.ts';
 import { sweepRcu } from './rcu.ts';
@@ -40,6 +41,7 @@ export function sweep(cpu: Cpu): Violation[] {
     sweepPageTables(state);
     sweepEntries(state);
     sweepFilePages(state);
+    sweepLru(state);
     sweepFrames(state);
     sweepSwap(state);
     sweepRmap(state);

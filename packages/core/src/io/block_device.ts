@@ -23,9 +23,11 @@ import { complete, wait_for_completion } from '../locking/completion.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { appendSelf, firstWaiter, isQueued, NO_WAITER, removeWaiter } from '../locking/wait_list.ts';
 import { atomic_read, atomic_set } from '../memory/atomic.ts';
+import { nap } from '../memory/park.ts';
 import { WAIT_IO } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { schedule, set_current_state, TASK_UNINTERRUPTIBLE, wake_up_process } from '../sched/task.ts';
+import { count_vm_event, INJECTED_IO_ERROR, INJECTED_SILENT_DEVICE, INJECTED_SLOW_IO } from '../trace/counters.ts';
 import { TRACE_BLOCK_BIO_QUEUE } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
 import { transfer } from './device_contents.ts';
@@ -72,7 +74,7 @@ import {
   setRequestState,
 } from './device_record.ts';
 import { countClaimed, countFull, countServed, countSubmitted } from './device_stats.ts';
-import { injectedError } from './error_injection.ts';
+import { fallsSilent, injectedError, injectedSlownessUs } from './error_injection.ts';
 
 export interface DeviceSetup {
   /** Requests served at the same time. */
@@ -204,6 +206,7 @@ export function completeRequest(cpu: Cpu, device: DeviceId, request: RequestId):
   const m = cpu.memory;
   assert(requestState(m, device, request) === REQUEST_ACTIVE, 'completeRequest: the request is not in service');
   const injected = injectedError(m, device, request);
+  if (injected !== 0) count_vm_event(cpu, INJECTED_IO_ERROR);
   const error = injected === 0 ? transfer(cpu, device, request) : injected;
   const endIo = requestEndIo(m, device, request);
   spin_lock(cpu, lockOf(cpu, device));
@@ -225,12 +228,22 @@ export function completeRequest(cpu: Cpu, device: DeviceId, request: RequestId):
 
 /** Serves everything that is queued, on this CPU: for a device that is served when somebody is idle. Never sleeps. @returns whether there was anything */
 export function serveQueued(cpu: Cpu, device: DeviceId): boolean {
+  if (isDeviceSilent(cpu, device)) return false;
   let served = false;
   for (let request = claimRequest(cpu, device); request !== NO_REQUEST; request = claimRequest(cpu, device)) {
+    takeInjectedTime(cpu, device, request);
     completeRequest(cpu, device, request);
     served = true;
   }
   return served;
+}
+
+/** A request that is slow by injection, on a device without a CPU of its own: whoever serves it lets the time pass. */
+function takeInjectedTime(cpu: Cpu, device: DeviceId, request: RequestId): void {
+  const us = injectedSlownessUs(cpu.memory, device, request);
+  if (us === 0) return;
+  count_vm_event(cpu, INJECTED_SLOW_IO);
+  nap(cpu, WAIT_IO, us / US_PER_MS);
 }
 
 /** Lets the device fall silent, or speak again: what is queued or in service stays there. For tests of what happens to those who wait. */
@@ -259,6 +272,10 @@ function startLocked(cpu: Cpu, device: DeviceId, request: RequestId, wanted: IoR
   fillRequest(m, device, request, wanted, cpu.id, nowUs(cpu));
   setRequestNumber(m, device, request, number);
   countSubmitted(m, device);
+  if (fallsSilent(m, device, number)) {
+    setDeviceSilent(cpu, device, true);
+    count_vm_event(cpu, INJECTED_SILENT_DEVICE);
+  }
   trace(cpu, TRACE_BLOCK_BIO_QUEUE, wanted.op, wanted.extent, wanted.pages.length);
   if (deviceField(m, device, D_SERVER) === 0) activateLocked(cpu, device, request);
   else enqueueLocked(m, device, request);
@@ -283,8 +300,11 @@ function activateLocked(cpu: Cpu, device: DeviceId, request: RequestId): void {
 /** Wakes the server, or is the server. */
 function handOver(cpu: Cpu, device: DeviceId, request: RequestId): void {
   const server = deviceField(cpu.memory, device, D_SERVER);
-  if (server === 0) completeRequest(cpu, device, request);
-  else if (server !== SERVED_WHEN_IDLE) wake_up_process(cpu, (server - 1) as CpuId);
+  if (server === 0) {
+    if (isDeviceSilent(cpu, device)) return;
+    takeInjectedTime(cpu, device, request);
+    completeRequest(cpu, device, request);
+  } else if (server !== SERVED_WHEN_IDLE) wake_up_process(cpu, (server - 1) as CpuId);
 }
 
 /** The request is free again, and somebody may wait for one. */

@@ -73,6 +73,11 @@ export const D_ERROR_SEED = 17;
 export const D_BAD_EXTENT = 18;
 export const D_BAD_FIRST = 19;
 export const D_BAD_COUNT = 20;
+/** Injected slowness: one in so many million requests, for up to so many microseconds; drawn from D_ERROR_SEED. */
+export const D_SLOW_PPM = 21;
+export const D_SLOW_US = 22;
+/** The device falls silent with the request of this number; 0 for never. Under D_LOCK. */
+export const D_SILENT_AT = 23;
 // --- line 2: statistics, under D_LOCK ----------------------------------------------------------------------------------------------
 export const D_STAT = 32;
 // --- line 3: written blocks, under D_BLOCKS_LOCK -----------------------------------------------------------------------------------

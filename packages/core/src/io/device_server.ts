@@ -16,8 +16,10 @@ import { checkFreeze } from '../memory/park.ts';
 import { PC_PROGRESS, WAIT_IO } from '../memory/percpu.ts';
 import { rcu_note_quiescent } from '../sched/rcu_state.ts';
 import { __set_current_state_running, schedule, schedule_timeout, set_current_state, TASK_UNINTERRUPTIBLE } from '../sched/task.ts';
+import { count_vm_event, INJECTED_SLOW_IO } from '../trace/counters.ts';
 import { claimRequest, completeRequest, hasClaimable, isDeviceSilent } from './block_device.ts';
 import { D_QUEUE_DEPTH, type DeviceId, deviceField, deviceWord, NO_REQUEST, requestSubmitUs } from './device_record.ts';
+import { injectedSlownessUs } from './error_injection.ts';
 import { drawLatencyUs, type LatencyModel } from './latency_model.ts';
 import { ServiceQueue } from './service_queue.ts';
 
@@ -82,7 +84,9 @@ export class DeviceServer {
       const now = cpu.now();
       // The clock of a request has 32 bits of microseconds; the difference is right as long as it is less than half an hour.
       const ageUs = (Math.round(now * US_PER_MS) - requestSubmitUs(cpu.memory, this.#device, request)) | 0;
-      const latencyMs = drawLatencyUs(this.#model, this.#prng, this.#drawn) / US_PER_MS;
+      const slowUs = injectedSlownessUs(cpu.memory, this.#device, request);
+      if (slowUs > 0) count_vm_event(cpu, INJECTED_SLOW_IO);
+      const latencyMs = (drawLatencyUs(this.#model, this.#prng, this.#drawn) + slowUs) / US_PER_MS;
       this.#drawn = (this.#drawn + 1) % NUMBERS;
       this.#queue.start(request, now - ageUs / US_PER_MS, latencyMs);
     }

@@ -4,6 +4,7 @@
  * @fidelity reduced: one page
  * Next: syscalls/file_rw.ts
  */
+
 import type { MappingId, Pfn } from '../base/brand.ts';
 import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
@@ -18,6 +19,7 @@ import {
 import { filemap_get_folio, filemapGetResident, folioIsOf } from '../mm/filemap.ts';
 import { filemapGetOrCreate } from '../mm/filemap_create.ts';
 import { folioTest, NO_FOLIO, PG_readahead, PG_uptodate } from '../mm/folio.ts';
+import { folio_mark_accessed } from '../mm/folio_add_lru.ts';
 import { folio_trylock, folio_unlock, folio_wait_locked_killable } from '../mm/folio_lock.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { filemap_read_folio } from './file_io.ts';
@@ -43,6 +45,7 @@ export function filemapReadPage(cpu: Cpu, file: MappingId, index: number): PageR
     const result = folioTest(cpu, pfn, PG_uptodate) ? UP_TO_DATE : filemap_update_page(cpu, file, index, pfn);
     if (result === UP_TO_DATE) {
       WRITE_ONCE(cpu, raPrevPosWord(cpu.memory, file), index);
+      folio_mark_accessed(cpu, pfn);
       return { error: 0, pfn };
     }
     folio_put(cpu, pfn);

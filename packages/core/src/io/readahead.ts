@@ -11,6 +11,7 @@
  * @fidelity reduced: single pages; no congestion, no limit on I/O sizes
  * Next: fault/mmap_readahead.ts
  */
+
 import type { MappingId, Pfn } from '../base/brand.ts';
 import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
@@ -26,11 +27,12 @@ import {
   raSizeWord,
   raStartWord,
 } from '../mm/address_space.ts';
+import { allocForReadahead } from '../mm/alloc_or_reclaim.ts';
 import { filemap_add_folio } from '../mm/filemap.ts';
 import { folioClear, folioSet, NO_FOLIO, PG_readahead } from '../mm/folio.ts';
 import { __folio_set_locked, folio_unlock, folioLockToIo } from '../mm/folio_lock.ts';
 import { folio_test_writeback } from '../mm/folio_writeback.ts';
-import { alloc_page, folio_put } from '../mm/page_alloc.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { xa_is_value } from '../mm/swap_entry.ts';
 import { xa_load } from '../mm/xarray.ts';
 import { count_vm_event, count_vm_events, RA_ASYNC, RA_PAGES, RA_SYNC } from '../trace/counters.ts';
@@ -89,7 +91,7 @@ export function page_cache_ra_unbounded(cpu: Cpu, file: MappingId, start: number
       batch.submit();
       continue;
     }
-    const pfn = alloc_page(cpu);
+    const pfn = allocForReadahead(cpu);
     if (pfn === NO_FOLIO) break;
     __folio_set_locked(cpu, pfn);
     if (index === mark) folioSet(cpu, pfn, PG_readahead);

@@ -13,14 +13,16 @@
  * @fidelity reduced: one page per folio; a fault with userfaultfd asks with `noalloc` instead of being handled in the middle
  * Next: io/shmem_swapin_folio.ts, fault/shmem_fault.ts
  */
+
 import type { MappingId, Pfn } from '../base/brand.ts';
 import { EEXIST, EINVAL, ENOENT, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { i_size } from '../mm/address_space.ts';
+import { allocForCache } from '../mm/alloc_or_reclaim.ts';
 import { filemap_add_folio, filemap_get_entry, filemap_remove_folio, folioIsOf } from '../mm/filemap.ts';
 import { folioSet, folioTest, NO_FOLIO, PG_swapbacked, PG_uptodate, writeStamp } from '../mm/folio.ts';
 import { __folio_set_locked, folio_lock, folio_mark_uptodate, folio_unlock } from '../mm/folio_lock.ts';
-import { alloc_page, folio_put } from '../mm/page_alloc.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { xa_is_value } from '../mm/swap_entry.ts';
 import { count_vm_event, FOLIO_GONE_FOUND_AGAIN } from '../trace/counters.ts';
 import { AFTER_FOLIO_LOCK, at, BEFORE_FOLIO_LOCK } from '../trace/points.ts';
@@ -91,7 +93,7 @@ function lockFound(cpu: Cpu, file: MappingId, index: number, pfn: Pfn): ShmemFol
 }
 
 function fillHole(cpu: Cpu, file: MappingId, index: number, sgp: Sgp): ShmemFolio {
-  const pfn = alloc_page(cpu);
+  const pfn = allocForCache(cpu);
   if (pfn === NO_FOLIO) return failed(ENOMEM);
   __folio_set_locked(cpu, pfn);
   folioSet(cpu, pfn, PG_swapbacked);

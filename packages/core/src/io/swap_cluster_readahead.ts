@@ -8,14 +8,17 @@
  * @fidelity faithful; one page per folio. The kernel starts with 4 hits at boot, here with none
  * Next: fault/swapin_readahead.ts, io/shmem_swapin_folio.ts
  */
+
 import type { Pfn, SwpEntry, Word } from '../base/brand.ts';
 import { ENOENT } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add, atomic_xchg, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
 import { H_VM } from '../memory/header.ts';
+import { allocForCache } from '../mm/alloc_or_reclaim.ts';
 import { folioClear, folioSet, NO_FOLIO, PG_readahead } from '../mm/folio.ts';
+import { folio_add_lru } from '../mm/folio_add_lru.ts';
 import { __folio_set_locked, folio_unlock } from '../mm/folio_lock.ts';
-import { alloc_page, folio_put } from '../mm/page_alloc.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { swp_entry, swp_offset, swpSwap } from '../mm/swap_entry.ts';
 import { swap_cache_add_folio, swap_cache_get_folio } from '../mm/swap_state.ts';
 import { swap_count, swapMax, waitForSwapClaim } from '../mm/swapfile.ts';
@@ -71,11 +74,14 @@ function __read_swap_cache_async(cpu: Cpu, entry: SwpEntry): CacheRead {
     const pfn = swap_cache_get_folio(cpu, entry);
     if (pfn !== NO_FOLIO) return { pfn, allocated: false };
     if (swap_count(cpu, entry) === 0) return NOTHING;
-    const fresh = alloc_page(cpu);
+    const fresh = allocForCache(cpu);
     if (fresh === NO_FOLIO) return NOTHING;
     __folio_set_locked(cpu, fresh);
     const result = swap_cache_add_folio(cpu, fresh, entry);
-    if (result === 0) return { pfn: fresh, allocated: true };
+    if (result === 0) {
+      folio_add_lru(cpu, fresh);
+      return { pfn: fresh, allocated: true };
+    }
     folio_unlock(cpu, fresh);
     folio_put(cpu, fresh);
     if (result === ENOENT) return NOTHING;

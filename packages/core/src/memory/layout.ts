@@ -10,7 +10,7 @@ import { PERCPU_WORDS } from './percpu.ts';
 import { LINE_WORDS } from './shared_words.ts';
 
 /** Changes whenever a region or a record changes shape; memories of different versions refuse to mix. */
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 export const LAYOUT_MAGIC = 0x6661756c;
 
 /** Words per record of each region. Record modules assert that their fields fit. */
@@ -34,6 +34,7 @@ export const RECORD_WORDS = {
   swapInfo: 64,
   swapSlot: 2,
   userfaultfd: 64,
+  memcg: 64,
   device: 64,
   request: 64,
   block: 4,
@@ -43,6 +44,8 @@ export const RECORD_WORDS = {
 assert(RECORD_WORDS.percpu === PERCPU_WORDS, 'layout: the per-CPU block has another size in memory/percpu.ts');
 
 export const CACHES_MAX = 16;
+/** Memory cgroups of a machine, the root included. */
+export const MEMCGS_MAX = 16;
 /** Queues for waiters on folios. Folios share them by hash. @kernel PAGE_WAIT_TABLE_SIZE */
 export const FOLIO_WAIT_QUEUES = 256;
 
@@ -73,6 +76,7 @@ export type RegionName =
   | 'swapInfos'
   | 'swapSlots'
   | 'userfaultfds'
+  | 'memcgs'
   | 'devices'
   | 'requests'
   | 'blocks'
@@ -124,6 +128,7 @@ export function layoutOf(size: MachineSize): Layout {
     ['swapInfos', size.swaps * record.swapInfo],
     ['swapSlots', size.swaps * size.swapSlots * record.swapSlot],
     ['userfaultfds', withNone(size.userfaultfds) * record.userfaultfd],
+    ['memcgs', size.frames === 0 ? 0 : MEMCGS_MAX * record.memcg],
     ['devices', size.devices * record.device],
     ['requests', size.devices * size.deviceRequests * record.request],
     ['blocks', size.devices * blockEntries(size) * record.block],

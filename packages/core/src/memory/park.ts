@@ -8,11 +8,13 @@ import type { Word } from '../base/brand.ts';
 import { MachineStopped } from '../base/errors.ts';
 import type { Steps } from './atomic.ts';
 import { H_FREEZE } from './header.ts';
-import { PC_PARKS, PC_RUN_STATE, PC_WAIT_KIND, PC_WAIT_SINCE, PC_WAIT_WORD, RUN_PARKED, RUN_RUNNING, WAIT_NONE } from './percpu.ts';
+import { PC_NAP, PC_PARKS, PC_RUN_STATE, PC_WAIT_KIND, PC_WAIT_SINCE, PC_WAIT_WORD, RUN_PARKED, RUN_RUNNING, WAIT_NONE } from './percpu.ts';
 import { PARK_NOT_EQUAL, PARK_TIMED_OUT, PARK_WOKEN, type ParkResult } from './step_gate.ts';
 
 /** The longest single sleep, in milliseconds: how long a frozen machine takes to notice at the most. */
 export const PARK_MS_MAX = 20;
+/** The end of a nap that is too short to be slept. */
+const NAP_SPIN_MS = 0.05;
 
 /** What park needs of a CPU. */
 export interface Parker extends Steps {
@@ -57,6 +59,23 @@ function waitOn(cpu: Steps, word: Word, seen: number, timeoutMs: number): ParkRe
   const answer = Atomics.wait(cpu.words, word, seen, timeoutMs);
   if (answer === 'ok') return PARK_WOKEN;
   return answer === 'not-equal' ? PARK_NOT_EQUAL : PARK_TIMED_OUT;
+}
+
+/**
+ * Sleeps for a time, whatever this CPU holds or is in: an interruption from outside, as by the host or by a hypervisor. What the CPU was
+ * waiting for is published again afterwards. @throws MachineStopped when the machine is frozen
+ */
+export function nap(cpu: Parker, kind: number, ms: number): void {
+  const { words, percpu } = cpu;
+  const before = [PC_WAIT_KIND, PC_WAIT_WORD, PC_WAIT_SINCE].map((field) => words[percpu + field] as number);
+  const word = (percpu + PC_NAP) as Word;
+  beginWait(cpu, kind, word);
+  const endMs = cpu.now() + ms;
+  for (let left = ms; left > 0; left = endMs - cpu.now()) {
+    if (left < NAP_SPIN_MS) checkFreeze(cpu);
+    else park(cpu, word, 0, left);
+  }
+  [words[percpu + PC_WAIT_KIND], words[percpu + PC_WAIT_WORD], words[percpu + PC_WAIT_SINCE]] = before as [number, number, number];
 }
 
 /** Wakes up to `count` sleepers of the word, in the order in which they went to sleep. @returns how many */

@@ -30,6 +30,8 @@ export const PC_FAULT_VPN = 8;
 export const PC_PROCESS = 9;
 /** Times the CPU slept. */
 export const PC_PARKS = 11;
+/** Stays 0: nobody wakes a sleeper here, so it sleeps for a time. */
+export const PC_NAP = 15;
 
 // --- line 1: written by other CPUs too ------------------------------------------------------------------------------------------
 /** TASK_*: the word the task sleeps on. */
@@ -108,6 +110,9 @@ export const WAIT_SWAPIN = 16;
 export const WAIT_UFFD_READ = 17;
 export const WAIT_PUNCH = 18;
 export const WAIT_FILE_PINS = 19;
+export const WAIT_RECLAIM = 20;
+export const WAIT_PAUSED = 21;
+export const WAIT_STOPPED = 22;
 export const WAIT_NAMES: readonly string[] = [
   'nothing',
   'rwsem (read)',
@@ -129,6 +134,9 @@ export const WAIT_NAMES: readonly string[] = [
   'a userfault event',
   'the end of a hole punch',
   'faults that keep a file',
+  'pages that can be freed',
+  'the end of an injected pause',
+  'nothing any more since an injected stop',
 ];
 
 /** First word of a CPU's block, given the base of the percpu region. */

@@ -59,6 +59,7 @@ export class SharedMemory {
   readonly swapInfosAt: number;
   readonly swapSlotsAt: number;
   readonly userfaultfdsAt: number;
+  readonly memcgsAt: number;
   readonly tlbAt: number;
   readonly traceAt: number;
   readonly devicesAt: number;
@@ -116,6 +117,7 @@ export class SharedMemory {
     this.swapInfosAt = at('swapInfos');
     this.swapSlotsAt = at('swapSlots');
     this.userfaultfdsAt = at('userfaultfds');
+    this.memcgsAt = at('memcgs');
     this.tlbAt = at('tlb');
     this.traceAt = at('trace');
     this.devicesAt = at('devices');

@@ -86,6 +86,9 @@ export const fileDevice = (m: SharedMemory, id: MappingId): number => (m.mapping
 export const shmem_mapping = (m: SharedMemory, id: MappingId): boolean => fileKind(m, id) === FILE_SHMEM;
 /** The file's fault handler may run under the VMA lock, and fault-around works on it. @kernel vm_ops->map_pages */
 export const hasMapPages = (m: SharedMemory, id: MappingId): boolean => fileKind(m, id) !== FILE_DRIVER;
+/** Can reclaim take pages of the file away? Those of a disk are read again, those of shmem go to swap. Ours */
+export const mappingEvictable = (m: SharedMemory, id: MappingId): boolean =>
+  fileKind(m, id) === FILE_DISK || fileKind(m, id) === FILE_SHMEM;
 /** The file system wants to know before a page is written through a mapping, and write-back write-protects again. @kernel mapping_can_writeback(), vm_ops->page_mkwrite */
 export const mapping_can_writeback = (m: SharedMemory, id: MappingId): boolean => fileKind(m, id) === FILE_DISK;
 

@@ -10,7 +10,7 @@
  *   5 xa_load again: not F any more  <- decides: gives the reference back and looks again
  *
  * @kernel mm/filemap.c filemap_get_entry(), __filemap_add_folio(), __filemap_remove_folio()
- * @fidelity reduced: one page per folio; no shadow entries
+ * @fidelity reduced: one page per folio
  * Next: io/file_io.ts reads pages in, fault/filemap_fault.ts waits for them
  */
 import { invariant } from '../base/assert.ts';
@@ -22,7 +22,7 @@ import { atomic_fetch_add } from '../memory/atomic.ts';
 import { TRACE_MM_FILEMAP_ADD_TO_PAGE_CACHE, TRACE_MM_FILEMAP_DELETE_FROM_PAGE_CACHE } from '../trace/events.ts';
 import { at, BEFORE_PAGE_CACHE_INSERT } from '../trace/points.ts';
 import { trace } from '../trace/trace_ring.ts';
-import { nrpages, nrpagesWord, pagesLockWord, pagesRoot, shmem_mapping } from './address_space.ts';
+import { mappingEvictable, nrpages, nrpagesWord, pagesLockWord, pagesRoot, shmem_mapping } from './address_space.ts';
 import {
   fileMapping,
   folio_get,
@@ -36,9 +36,11 @@ import {
   setFolioMapping,
   writeStamp,
 } from './folio.ts';
+import { folio_add_lru } from './folio_add_lru.ts';
 import { folio_test_locked } from './folio_lock.ts';
 import { alloc_page, folio_put } from './page_alloc.ts';
 import { xa_is_value } from './swap_entry.ts';
+import { workingset_refault } from './workingset.ts';
 import { XA_NOT_FOUND, xa_destroy, xa_find, xa_for_each, xa_load, xa_store } from './xarray.ts';
 
 /** What the file holds at a page before anybody writes: never 0, so that it differs from fresh anonymous memory. */
@@ -88,7 +90,7 @@ export const folioIsOf = (cpu: Cpu, pfn: Pfn, file: MappingId, index: number): b
 
 /**
  * Makes a fresh, locked folio a page of a file. The cache has a reference of its own then. Never sleeps.
- * @param expected what the tree must hold there: 0, or the number of a swapped-out page of shmem
+ * @param expected what the tree must hold there: 0 (a shadow counts as nothing), or the number of a swapped-out page of shmem
  * @locks in: the folio lock. @returns 0, EEXIST when there is something else by now, or ENOMEM
  */
 export function filemap_add_folio(cpu: Cpu, file: MappingId, index: number, pfn: Pfn, expected = 0): number {
@@ -99,12 +101,16 @@ export function filemap_add_folio(cpu: Cpu, file: MappingId, index: number, pfn:
   folio_get(cpu, pfn);
   setFolioMapping(cpu, pfn, fileMapping(file), index);
   spin_lock(cpu, pagesLockWord(m, file));
-  const free = xa_load(cpu, root, index) === expected;
+  const there = xa_load(cpu, root, index);
+  const shadow = xa_is_value(there) && !shmem_mapping(m, file) ? there : 0;
+  const free = there === expected || shadow !== 0;
   const stored = free && xa_store(cpu, root, index, pfn);
   if (stored) atomic_fetch_add(cpu, nrpagesWord(m, file), 1); // Alone: a count.
   spin_unlock(cpu, pagesLockWord(m, file));
   if (stored) {
     if (!shmem_mapping(m, file)) trace(cpu, TRACE_MM_FILEMAP_ADD_TO_PAGE_CACHE, file, index, pfn); // shmem has no such trace point.
+    if (shadow !== 0) workingset_refault(cpu, pfn, shadow);
+    if (expected === 0 && mappingEvictable(m, file)) folio_add_lru(cpu, pfn); // One that comes from the swap cache is on a list.
     return 0;
   }
   setFolioMapping(cpu, pfn, 0, 0);
@@ -114,7 +120,7 @@ export function filemap_add_folio(cpu: Cpu, file: MappingId, index: number, pfn:
 
 /**
  * Takes a folio out of its file. The cache's reference goes to the caller, who drops it. The folio belongs to no file afterwards.
- * @param replacement 0, or the number of the swap entry that shmem finds the page by from now on
+ * @param replacement 0, the number of the swap entry that shmem finds the page by from now on, or a shadow (mm/workingset.ts)
  * @locks in: the folio lock. Never sleeps. @kernel filemap_remove_folio(), shmem_delete_from_page_cache()
  */
 export function filemap_remove_folio(cpu: Cpu, pfn: Pfn, replacement = 0): void {
@@ -134,7 +140,7 @@ export function __filemap_remove_folio(cpu: Cpu, pfn: Pfn, replacement = 0): voi
   xa_store(cpu, pagesRoot(m, file), index, replacement); // Cannot fail: the slot is there.
   atomic_fetch_add(cpu, nrpagesWord(m, file), -1); // Alone: a count.
   setFolioMapping(cpu, pfn, 0, 0);
-  if (replacement === 0) trace(cpu, TRACE_MM_FILEMAP_DELETE_FROM_PAGE_CACHE, file, index, pfn);
+  if (replacement === 0 || !shmem_mapping(m, file)) trace(cpu, TRACE_MM_FILEMAP_DELETE_FROM_PAGE_CACHE, file, index, pfn);
 }
 
 /**
@@ -176,6 +182,7 @@ function addResident(cpu: Cpu, file: MappingId, root: Word, index: number, pfn: 
 export function dropFilePages(cpu: Cpu, file: MappingId): void {
   const m = cpu.memory;
   xa_for_each(cpu, pagesRoot(m, file), (_index, entry) => {
+    if (xa_is_value(entry)) return; // A shadow.
     setFolioMapping(cpu, entry as Pfn, 0, 0);
     folio_put(cpu, entry as Pfn);
   });

@@ -34,6 +34,8 @@ const PRIVATE = 7;
 const STAMP = 8;
 const GENERATION = 9;
 const LOCK_OWNER = 10;
+const MEMCG = 11;
+const LRU_LIST = 12;
 assert(1 << SHIFT === RECORD_WORDS.folio, 'folio: the record has another size in memory/layout.ts');
 
 /** Bit 0. */
@@ -100,6 +102,16 @@ export const setLruNext = (m: SharedMemory, pfn: Pfn, next: Pfn): void => {
 export const lruPrev = (m: SharedMemory, pfn: Pfn): Pfn => m.folios[at(pfn, LRU_PREV)] as Pfn;
 export const setLruPrev = (m: SharedMemory, pfn: Pfn, prev: Pfn): void => {
   m.folios[at(pfn, LRU_PREV)] = prev;
+};
+/** The memory cgroup that the folio is charged to; 0 for none. Written by whoever allocates the folio, before others know it. @kernel folio_memcg() */
+export const folio_memcg = (m: SharedMemory, pfn: Pfn): number => m.folios[at(pfn, MEMCG)] as number;
+export const setFolioMemcg = (m: SharedMemory, pfn: Pfn, memcg: number): void => {
+  m.folios[at(pfn, MEMCG)] = memcg;
+};
+/** The list that a folio with PG_lru is on. Ours: the kernel tells it by the flags, which may change meanwhile here. @locks the lruvec's */
+export const lruListOf = (m: SharedMemory, pfn: Pfn): number => m.folios[at(pfn, LRU_LIST)] as number;
+export const setLruListOf = (m: SharedMemory, pfn: Pfn, list: number): void => {
+  m.folios[at(pfn, LRU_LIST)] = list;
 };
 /** The swap entry of a folio in the swap cache (PG_swapcache). @locks folio, and the swap area's to change it. @kernel folio->swap */
 export const folioSwapEntry = (m: SharedMemory, pfn: Pfn): SwpEntry => m.folios[at(pfn, PRIVATE)] as SwpEntry;
@@ -178,6 +190,8 @@ export function resetFolio(cpu: Cpu, pfn: Pfn): void {
   m.folios[at(pfn, PRIVATE)] = 0;
   m.folios[at(pfn, LRU_NEXT)] = 0;
   m.folios[at(pfn, LRU_PREV)] = 0;
+  m.folios[at(pfn, MEMCG)] = 0;
+  m.folios[at(pfn, LRU_LIST)] = 0;
   WRITE_ONCE(cpu, word(m, pfn, FLAGS), 0);
   WRITE_ONCE(cpu, word(m, pfn, MAPPING), 0);
   WRITE_ONCE(cpu, word(m, pfn, MAPCOUNT), 0);

@@ -18,10 +18,11 @@
  * An exclusive waiter wants the bit for itself. It is only woken, and others may be faster; when that has happened PAGE_LOCK_UNFAIRNESS
  * times it asks to be handed the bit (CUSTOM), and then the waker takes the bit in its name (DONE).
  * @kernel mm/filemap.c folio_wait_bit_common(), wake_page_function(), folio_wake_bit()
- * @fidelity reduced: no thrashing statistics, no wait that drops the reference; an entry leaves the queue just before it is marked WOKEN, not
+ * @fidelity reduced: no wait that drops the reference; an entry leaves the queue just before it is marked WOKEN, not
  *   just after; a waiter that was killed and woken at once tries for the bit (in the kernel it leaves, and the wake-up is lost)
  * Next: mm/folio_lock.ts
  */
+
 import { assert, invariant } from '../base/assert.ts';
 import type { CpuId, Pfn, Word } from '../base/brand.ts';
 import { EINTR } from '../base/errno.ts';
@@ -55,7 +56,20 @@ import {
   TASK_UNINTERRUPTIBLE,
   wake_up_process,
 } from '../sched/task.ts';
-import { folio_flags, folioClear, folioFlagsWord, folioLockOwnerWord, folioSet, NO_FOLIO, PG_locked, PG_waiters } from './folio.ts';
+import { count_vm_event, count_vm_events, THRASHING_COUNT, THRASHING_MS } from '../trace/counters.ts';
+import {
+  folio_flags,
+  folioClear,
+  folioFlagsWord,
+  folioLockOwnerWord,
+  folioSet,
+  NO_FOLIO,
+  PG_locked,
+  PG_uptodate,
+  PG_waiters,
+  PG_workingset,
+} from './folio.ts';
+import { lru_add_drain } from './folio_add_lru.ts';
 
 /** Words of a queue's head: a spinlock, then first and last waiter. */
 const HEAD_LOCK = 0;
@@ -124,11 +138,21 @@ export function folio_wait_bit_common(cpu: Cpu, pfn: Pfn, bit: number, state: nu
       'I20',
       'folio_wait_bit: this CPU waits for its own folio lock',
     );
+  // A CPU has one task here. In the kernel the other tasks of the CPU push on what this one leaves behind.
+  lru_add_drain(cpu);
+  const thrashes = bit === PG_locked && isThrashing(cpu, pfn);
   const since = cpu.now();
   const result = behavior === EXCLUSIVE ? waitForBit(cpu, pfn, bit, state) : waitUntilClear(cpu, pfn, bit, state);
   lockContended(cpu, LOCK_FOLIO, behavior === EXCLUSIVE ? MODE_WRITE : MODE_READ, since);
+  if (thrashes) {
+    count_vm_event(cpu, THRASHING_COUNT);
+    count_vm_events(cpu, THRASHING_MS, Math.round(cpu.now() - since));
+  }
   return result;
 }
+
+/** A page that was in use and that reclaim took is being read again. @kernel delayacct_thrashing_start() */
+const isThrashing = (cpu: Cpu, pfn: Pfn): boolean => (folio_flags(cpu, pfn) & (PG_uptodate | PG_workingset)) === PG_workingset;
 
 /** One wake-up is enough, whatever has become of the bit since. */
 function waitUntilClear(cpu: Cpu, pfn: Pfn, bit: number, state: number): number {

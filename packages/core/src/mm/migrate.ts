@@ -16,6 +16,7 @@
  * @fidelity reduced: one folio at a time
  * Next: mm/try_to_migrate.ts, mm/migration_entry_wait.ts
  */
+
 import type { AnonVmaId, Pfn } from '../base/brand.ts';
 import { NO_ANON_VMA } from '../base/brand.ts';
 import { EAGAIN, EBUSY, ENOMEM } from '../base/errno.ts';
@@ -30,6 +31,7 @@ import {
   folio_get,
   folio_index,
   folio_mapcount,
+  folio_memcg,
   folio_ref_freeze,
   folio_ref_unfreeze,
   folioClear,
@@ -52,10 +54,13 @@ import {
   PG_writeback,
   readStamp,
   setFolioMapping,
+  setFolioMemcg,
   writeStamp,
 } from './folio.ts';
+import { folio_add_lru, lru_add_drain } from './folio_add_lru.ts';
 import { __folio_set_locked, folio_lock, folio_trylock, folio_unlock } from './folio_lock.ts';
 import { folio_wait_writeback } from './folio_writeback.ts';
+import { chargeAnyway, lruOn, ROOT_MEMCG } from './memcg.ts';
 import { alloc_page, folio_put } from './page_alloc.ts';
 import { folio_get_anon_vma } from './rmap_places.ts';
 import { folio_free_swap, swapCacheReplaceFolio } from './swap_state.ts';
@@ -121,6 +126,8 @@ function putAnonVma(cpu: Cpu, anonVma: AnonVmaId): void {
 function move(cpu: Cpu, src: Pfn, mapping: number, target: MigrateTarget): number {
   const dst = alloc_page(cpu);
   if (dst === NO_FOLIO) return ENOMEM;
+  chargeLike(cpu, dst, src);
+  lru_add_drain(cpu); // The batch has a reference to a young page.
   __folio_set_locked(cpu, dst);
   if (target === 'device') folioSet(cpu, dst, PG_device); // Alone: nobody knows the folio yet.
   const index = folio_index(cpu.memory, src);
@@ -128,9 +135,18 @@ function move(cpu: Cpu, src: Pfn, mapping: number, target: MigrateTarget): numbe
   at(cpu, AFTER_MIGRATION_UNMAP);
   const moved = folio_mapcount(cpu, src) === 0 && move_to_new_folio(cpu, src, dst, mapping, index);
   remove_migration_ptes(cpu, src, moved ? dst : src, mapping, index);
+  if (moved && target !== 'device') folio_add_lru(cpu, dst);
   folio_unlock(cpu, dst);
   folio_put(cpu, dst); // The entries, and the file, have references of their own; of a folio that was not used this was the only one.
   return moved ? 0 : EAGAIN;
+}
+
+/** The new folio is charged to whom the old one is. @kernel mem_cgroup_migrate() */
+function chargeLike(cpu: Cpu, dst: Pfn, src: Pfn): void {
+  const memcg = folio_memcg(cpu.memory, src);
+  if (!lruOn(cpu.memory) || memcg === ROOT_MEMCG) return;
+  chargeAnyway(cpu, memcg);
+  setFolioMemcg(cpu.memory, dst, memcg);
 }
 
 /**

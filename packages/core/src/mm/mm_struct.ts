@@ -56,6 +56,7 @@ const PGTABLES = 54;
 const TLB_FLUSH_PENDING = 55;
 const SWAP_ENTS = 56;
 const SHMEM_RSS = 57;
+const MEMCG = 58;
 // Line 4: CPUs that run on it, one bit each.
 const CPUMASK = 64;
 export const CPUMASK_WORDS = 16;
@@ -110,6 +111,9 @@ export const set_rlimit_memlock: Write = setter(RLIMIT_MEMLOCK);
 export const rlimit_data: Read = plain(RLIMIT_DATA);
 export const set_rlimit_data: Write = setter(RLIMIT_DATA);
 export const def_flags: Read = plain(DEF_FLAGS);
+/** The memory cgroup that pages of the address space are charged to; 0 is the root, which has no limit. @kernel get_mem_cgroup_from_mm() */
+export const mm_memcg: Read = plain(MEMCG);
+export const set_mm_memcg: Write = setter(MEMCG);
 export const mm_pgd = (m: SharedMemory, mm: MmId): TableId => m.mms[at(mm, PGD)] as TableId;
 export const set_mm_pgd: Write = setter(PGD);
 

@@ -14,8 +14,10 @@ import { H_ZONE } from '../memory/header.ts';
 import { PC_PCP_COUNT, PC_PCP_HEAD, percpuBase } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { count_vm_event, PGALLOC, PGFREE } from '../trace/counters.ts';
+import { ALLOC_FRAME } from '../trace/injector.ts';
 import {
   bumpFolioGeneration,
+  folio_memcg,
   folioFlagsWord,
   folioMapcountWord,
   folioMapping,
@@ -26,9 +28,10 @@ import {
   PG_uptodate,
   resetFolio,
   setLruNext,
-  writeStamp,
   ZERO_PFN,
 } from './folio.ts';
+import { pageCacheRelease } from './lru.ts';
+import { lruOn, unchargePage } from './memcg.ts';
 
 const ZONE_LOCK: Word = H_ZONE;
 const ZONE_HEAD = (H_ZONE + 1) as Word;
@@ -83,6 +86,7 @@ export const zoneLockWord: Word = ZONE_LOCK;
  * @kernel alloc_pages() with order 0 and no reclaim
  */
 export function alloc_page(cpu: Cpu): Pfn {
+  if (cpu.inject?.failsAllocation(ALLOC_FRAME) === true) return NO_FOLIO;
   const m = cpu.memory;
   let pfn = cpu.words[cpu.percpu + PC_PCP_HEAD] as Pfn;
   if (pfn === NO_FOLIO) {
@@ -96,13 +100,6 @@ export function alloc_page(cpu: Cpu): Pfn {
   bumpFolioGeneration(m, pfn);
   atomic_set(cpu, folioRefcountWord(m, pfn), 1); // Release: a reader that takes a reference sees the reset record.
   count_vm_event(cpu, PGALLOC);
-  return pfn;
-}
-
-/** A frame that reads as zero. @kernel vma_alloc_zeroed_movable_folio() */
-export function allocZeroedPage(cpu: Cpu): Pfn {
-  const pfn = alloc_page(cpu);
-  if (pfn !== NO_FOLIO) writeStamp(cpu, pfn, 0);
   return pfn;
 }
 
@@ -146,6 +143,10 @@ function freeFrame(cpu: Cpu, pfn: Pfn): void {
   const m = cpu.memory;
   assert(pfn !== ZERO_PFN, 'freeFrame: the zero page is never freed');
   invariant(m.words[folioMapcountWord(m, pfn)] === 0, 'I16', 'freeFrame: a PTE still maps the folio');
+  if (lruOn(m)) {
+    pageCacheRelease(cpu, pfn);
+    if (folio_memcg(m, pfn) !== 0) unchargePage(cpu, folio_memcg(m, pfn));
+  }
   if ((folioMapping(cpu, pfn) & 1) !== 0) resetFolio(cpu, pfn);
   invariant(folioMapping(cpu, pfn) === 0, 'I16', 'freeFrame: the folio is still in a page cache');
   bumpFolioGeneration(m, pfn);

@@ -18,7 +18,7 @@ import type { SharedMemory } from '../memory/shared_memory.ts';
 import { TABLE_CACHE } from '../slab/caches.ts';
 import { isAllocated, kmem_cache_alloc, kmem_cache_free } from '../slab/kmem_cache.ts';
 import { mm_pgd, mmPgtablesWord, pageTableLockWord, set_mm_pgd } from './mm_struct.ts';
-import { PTE_PRESENT, PTE_RW } from './pte.ts';
+import { PTE_PRESENT, PTE_RW, PTE_YOUNG } from './pte.ts';
 
 const TABLE_SHIFT = 4;
 const PTES_SHIFT = 9;
@@ -167,6 +167,12 @@ export function ptep_get_and_clear(cpu: Cpu, entry: Word): Pte {
 export function ptep_set_access_flags(cpu: Cpu, entry: Word, bits: number): void {
   checkPteWrite(cpu, entry);
   atomic_fetch_or(cpu, entry, bits); // Pairs with: the hardware walk.
+}
+
+/** Takes the mark of use from a present entry, without a flush. @locks in: the table's lock. @returns whether it was there */
+export function ptep_test_and_clear_young(cpu: Cpu, entry: Word): boolean {
+  checkPteWrite(cpu, entry);
+  return (atomic_fetch_and(cpu, entry, ~PTE_YOUNG) & PTE_YOUNG) !== 0; // Pairs with: the hardware walk, which sets it.
 }
 
 /** Takes the right to write from a present entry. @locks in: the table's lock; a flush follows @kernel ptep_set_wrprotect() */

@@ -175,6 +175,7 @@ export function get_swap_device(m: SharedMemory, entry: SwpEntry): boolean {
  * @returns NO_SWAP_ENTRY when all areas are full or off
  */
 export function allocSwapSlot(cpu: Cpu, pfn: Pfn): SwpEntry {
+  if (cpu.inject?.swapIsFull() === true) return NO_SWAP_ENTRY;
   const m = cpu.memory;
   for (let id = 0; id < m.size.swaps; id++) {
     const area = id as SwapId;

@@ -5,8 +5,9 @@
  * Next: mm/vmstat.ts
  */
 import type { Word } from '../base/brand.ts';
-import { H_VM } from '../memory/header.ts';
+import { H_LRU, H_VM } from '../memory/header.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
+import { lruOn, MEMCG_UNLIMITED, memcgLimits, setMemcg, switchLru } from './memcg.ts';
 
 const FAULT_AROUND = (H_VM + 16) as Word;
 const PAGE_CLUSTER = (H_VM + 17) as Word;
@@ -14,6 +15,11 @@ const DIRTY_THRESH = (H_VM + 18) as Word;
 const DIRTY_BACKGROUND = (H_VM + 19) as Word;
 
 const NUMA_MISPLACED = (H_VM + 24) as Word;
+const WMARK_LOW = (H_LRU + 1) as Word;
+const WMARK_HIGH = (H_LRU + 2) as Word;
+
+/** The cgroup that memoryMax and memoryHigh are for. */
+export const SYSCTL_MEMCG = 1;
 
 export interface VmSysctl {
   /** Pages of the aligned window that a read fault maps around, a power of two; 1 for none. @kernel fault_around_bytes, 64 KiB */
@@ -26,6 +32,14 @@ export interface VmSysctl {
   readonly dirtyBackground: number;
   /** 1: every page that gives a NUMA hint lies on the wrong node, and moves. Ours */
   readonly numaMisplaced: number;
+  /** 1: pages are on lists by their age, and memory that is short is reclaimed (mm/lru.ts). Only changed while no page is in use. */
+  readonly lru: number;
+  /** Limits of memory cgroup 1, in pages; whoever sets up address spaces puts them there. @kernel memory.max, memory.high */
+  readonly memoryMax: number;
+  readonly memoryHigh: number;
+  /** Free frames below which background reclaim begins, and at which it ends. @kernel WMARK_LOW, WMARK_HIGH */
+  readonly watermarkLow: number;
+  readonly watermarkHigh: number;
 }
 
 const UNLIMITED = 0x7fffffff;
@@ -35,18 +49,30 @@ export const DEFAULT_SYSCTL: VmSysctl = {
   dirtyThresh: UNLIMITED,
   dirtyBackground: UNLIMITED,
   numaMisplaced: 0,
+  lru: 0,
+  memoryMax: MEMCG_UNLIMITED,
+  memoryHigh: MEMCG_UNLIMITED,
+  watermarkLow: 0,
+  watermarkHigh: 0,
 };
 
 /** @locks none: before CPUs run, or by a test that is alone */
 export function setSysctl(m: SharedMemory, wanted: Partial<VmSysctl>): void {
-  const { faultAroundPages, pageCluster, dirtyThresh, dirtyBackground, numaMisplaced } = { ...readSysctl(m), ...wanted };
-  m.words[FAULT_AROUND] = faultAroundPages;
-  m.words[PAGE_CLUSTER] = pageCluster;
-  m.words[DIRTY_THRESH] = dirtyThresh;
-  m.words[DIRTY_BACKGROUND] = dirtyBackground;
-  m.words[NUMA_MISPLACED] = numaMisplaced;
+  const all = { ...readSysctl(m), ...wanted };
+  m.words[FAULT_AROUND] = all.faultAroundPages;
+  m.words[PAGE_CLUSTER] = all.pageCluster;
+  m.words[DIRTY_THRESH] = all.dirtyThresh;
+  m.words[DIRTY_BACKGROUND] = all.dirtyBackground;
+  m.words[NUMA_MISPLACED] = all.numaMisplaced;
+  m.words[WMARK_LOW] = all.watermarkLow;
+  m.words[WMARK_HIGH] = all.watermarkHigh;
+  if (m.size.frames === 0) return;
+  switchLru(m, all.lru !== 0);
+  setMemcg(m, SYSCTL_MEMCG, { max: all.memoryMax, high: all.memoryHigh });
 }
 
+export const low_wmark_pages = (m: SharedMemory): number => m.words[WMARK_LOW] as number;
+export const high_wmark_pages = (m: SharedMemory): number => m.words[WMARK_HIGH] as number;
 export const faultAroundPages = (m: SharedMemory): number => m.words[FAULT_AROUND] as number;
 export const page_cluster = (m: SharedMemory): number => m.words[PAGE_CLUSTER] as number;
 export const dirty_thresh = (m: SharedMemory): number => m.words[DIRTY_THRESH] as number;
@@ -59,4 +85,9 @@ export const readSysctl = (m: SharedMemory): VmSysctl => ({
   dirtyThresh: dirty_thresh(m),
   dirtyBackground: dirty_background(m),
   numaMisplaced: m.words[NUMA_MISPLACED] as number,
+  lru: lruOn(m) ? 1 : 0,
+  memoryMax: memcgLimits(m, SYSCTL_MEMCG).max,
+  memoryHigh: memcgLimits(m, SYSCTL_MEMCG).high,
+  watermarkLow: low_wmark_pages(m),
+  watermarkHigh: high_wmark_pages(m),
 });

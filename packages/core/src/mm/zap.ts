@@ -4,6 +4,7 @@
  * @fidelity reduced: no large folios
  * Next: mm/vma_unmap.ts
  */
+
 import type { MmId, Pte, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
 import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
@@ -11,10 +12,11 @@ import { TRACE_ZAP_PTE } from '../trace/events.ts';
 import { at, BEFORE_ZAP } from '../trace/points.ts';
 import { trace } from '../trace/trace_ring.ts';
 import { folio_test_anon } from './folio.ts';
+import { folio_mark_accessed, lru_add_drain } from './folio_add_lru.ts';
 import { folio_mark_dirty } from './folio_dirty.ts';
 import { type MmuGather, tlb_finish_mmu, tlb_flush_mmu, tlb_gather_mmu, tlb_remove_tlb_entry, tlbBatchFull } from './mmu_gather.ts';
 import { findPteTable, free_pgd_range, PMD_PAGES, ptep_get, ptep_get_and_clear, pteWord } from './page_table.ts';
-import { pte_dirty, pte_none, pte_pfn, pte_present, pte_special } from './pte.ts';
+import { PTE_YOUNG, pte_dirty, pte_none, pte_pfn, pte_present, pte_special } from './pte.ts';
 import { pte_install_uffd_wp_if_needed } from './pte_install_uffd_wp.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from './pte_lock.ts';
 import { folio_remove_rmap_pte } from './rmap.ts';
@@ -82,13 +84,17 @@ function zapPte(cpu: Cpu, tlb: MmuGather, vma: VmaId, vpn: Vpn, entry: Word): vo
   tlb_remove_tlb_entry(tlb, vpn);
   if (pte_special(pte)) return;
   const pfn = pte_pfn(pte);
-  if (pte_dirty(pte) && !folio_test_anon(cpu, pfn)) folio_mark_dirty(cpu, pfn);
+  if (!folio_test_anon(cpu, pfn)) {
+    if (pte_dirty(pte)) folio_mark_dirty(cpu, pfn);
+    if ((pte & PTE_YOUNG) !== 0) folio_mark_accessed(cpu, pfn);
+  }
   folio_remove_rmap_pte(cpu, pfn, vma);
   tlb.pages.push(pfn);
 }
 
 /** Removes the pages of [start, end) of one area and flushes. Guard markers stay. @locks as zapRange() @kernel zap_page_range_single() */
 export function zap_page_range_single(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn): void {
+  lru_add_drain(cpu);
   const tlb = tlb_gather_mmu(cpu, vm_mm(cpu.memory, vma));
   zapRange(cpu, tlb, vma, start, end, true, 'keep');
   tlb_finish_mmu(cpu, tlb);
@@ -109,6 +115,7 @@ export function unmapRegion(
   beforeTables: (vma: VmaId) => void,
 ): void {
   const m = cpu.memory;
+  lru_add_drain(cpu);
   const tlb = tlb_gather_mmu(cpu, mm);
   for (const vma of areas) zapRange(cpu, tlb, vma, vm_start(m, vma), vm_end(m, vma));
   for (const vma of areas) beforeTables(vma);

@@ -9,13 +9,13 @@
  *   5 takes it out of the cache
  *
  * @kernel mm/vmscan.c __remove_mapping()
- * @fidelity reduced: no shadow entries
+ * @fidelity reduced: no shadow entries in swap
  * Next: reclaim/reclaim_pages.ts
  */
 import type { Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { pagesLockWord } from '../mm/address_space.ts';
+import { FILE_DISK, fileKind, pagesLockWord } from '../mm/address_space.ts';
 import { __filemap_remove_folio } from '../mm/filemap.ts';
 import {
   folio_ref_freeze,
@@ -28,7 +28,9 @@ import {
   PG_swapbacked,
   PG_swapcache,
 } from '../mm/folio.ts';
+import { lruOn } from '../mm/memcg.ts';
 import { __swap_cache_del_folio } from '../mm/swap_state.ts';
+import { workingset_eviction } from '../mm/workingset.ts';
 
 /** References of a folio in a cache that only reclaim uses. */
 const CACHE_AND_OURS = 2;
@@ -55,11 +57,13 @@ export function __remove_mapping(cpu: Cpu, pfn: Pfn): boolean {
 }
 
 function removeFromFile(cpu: Cpu, pfn: Pfn): boolean {
-  const lock = pagesLockWord(cpu.memory, folioFile(folioMapping(cpu, pfn)));
+  const file = folioFile(folioMapping(cpu, pfn));
+  const lock = pagesLockWord(cpu.memory, file);
+  const leavesShadow = lruOn(cpu.memory) && fileKind(cpu.memory, file) === FILE_DISK;
   spin_lock(cpu, lock);
   const clean = frozenClean(cpu, pfn, CACHE_AND_OURS);
   if (clean) {
-    __filemap_remove_folio(cpu, pfn);
+    __filemap_remove_folio(cpu, pfn, leavesShadow ? workingset_eviction(cpu, pfn) : 0);
     folio_ref_unfreeze(cpu, pfn, OURS);
   }
   spin_unlock(cpu, lock);

@@ -3,17 +3,19 @@
  * It takes no mmap_lock and no VMA lock, and waits for no folio lock.
  *
  * @kernel mm/vmscan.c shrink_folio_list(), pageout()
- * @fidelity reduced: one page per folio; no demotion, no memory cgroups, no shadow entries
+ * @fidelity reduced: one page per folio; no demotion; write-back alone writes dirty pages of files
  * Next: reclaim/remove_mapping.ts
  */
 import type { Pfn } from '../base/brand.ts';
 import { NO_MAPPING } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { swap_writeout } from '../io/swap_io.ts';
+import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { shmem_mapping } from '../mm/address_space.ts';
 import {
   folio_mapcount,
   folio_maybe_dma_pinned,
+  folio_memcg,
   folio_ref_count,
   folio_test_anon,
   folioClear,
@@ -21,21 +23,32 @@ import {
   folioMapping,
   folioSet,
   folioTest,
+  PG_active,
   PG_dirty,
   PG_isolated,
+  PG_lru,
   PG_reclaim,
   PG_swapbacked,
   PG_swapcache,
   PG_writeback,
 } from '../mm/folio.ts';
+import { lru_add_drain } from '../mm/folio_add_lru.ts';
 import { folio_trylock, folio_unlock } from '../mm/folio_lock.ts';
+import { folio_test_clear_lru, lruLockWord, lruvec_add_folio, lruvec_del_folio } from '../mm/lru.ts';
+import { lruOn } from '../mm/memcg.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { folio_alloc_swap } from '../mm/swap_state.ts';
-import { count_vm_event, PGLAZYFREED, PGSCAN_DIRECT, PGSTEAL_DIRECT } from '../trace/counters.ts';
+import { workingset_age_nonresident } from '../mm/workingset.ts';
+import { count_vm_event, count_vm_events, PGACTIVATE, PGLAZYFREED, PGSCAN_DIRECT, PGSTEAL_DIRECT } from '../trace/counters.ts';
 import { at, BEFORE_REFCOUNT_FREEZE } from '../trace/points.ts';
+import { folio_check_references } from './folio_referenced.ts';
 import { __remove_mapping } from './remove_mapping.ts';
 import { shmem_writeout } from './shmem_writeout.ts';
 import { try_to_unmap } from './try_to_unmap.ts';
+
+/** Whether use since the last look keeps a page. */
+export type ShrinkWay = 'asked' | 'by age';
+type Fate = 'freed' | 'kept' | 'activate';
 
 /** The cache's reference and that of whoever isolated the folio. */
 const CACHE_AND_OURS = 2;
@@ -45,61 +58,104 @@ const CACHE_AND_OURS = 2;
  * isolated it. @kernel folio_isolate_lru()
  */
 export function isolateFolio(cpu: Cpu, pfn: Pfn): boolean {
+  if (lruOn(cpu.memory)) return isolateFromList(cpu, pfn);
   // Acquire. Pairs with: putbackFolio().
   return (folioSet(cpu, pfn, PG_isolated) & PG_isolated) === 0;
 }
 
+/** Off its list; one that is on its way to a list comes there first. */
+function isolateFromList(cpu: Cpu, pfn: Pfn): boolean {
+  if (!folioTest(cpu, pfn, PG_lru)) lru_add_drain(cpu);
+  const lock = lruLockWord(cpu.memory, folio_memcg(cpu.memory, pfn));
+  spin_lock(cpu, lock);
+  const mine = folio_test_clear_lru(cpu, pfn);
+  if (mine) lruvec_del_folio(cpu, pfn);
+  spin_unlock(cpu, lock);
+  return mine;
+}
+
+function putbackToList(cpu: Cpu, pfn: Pfn): void {
+  const memcg = folio_memcg(cpu.memory, pfn);
+  const lock = lruLockWord(cpu.memory, memcg);
+  if (folioTest(cpu, pfn, PG_active)) workingset_age_nonresident(cpu, memcg);
+  spin_lock(cpu, lock);
+  lruvec_add_folio(cpu, pfn);
+  spin_unlock(cpu, lock);
+}
+
 /** Ends an isolation. @kernel folio_putback_lru() */
 export function putbackFolio(cpu: Cpu, pfn: Pfn): void {
-  folioClear(cpu, pfn, PG_isolated); // Release. Pairs with: isolateFolio().
+  if (lruOn(cpu.memory)) putbackToList(cpu, pfn);
+  else folioClear(cpu, pfn, PG_isolated); // Release. Pairs with: isolateFolio().
   folio_put(cpu, pfn);
 }
 
 /**
  * Reclaims isolated folios, in order; each is given back or freed. Pages that must be written are only started.
  * @locks in: none that a fault could wait for with a folio lock. May sleep: for requests of a device and rmap locks. @returns how many were freed
+ * @param way `asked`: the caller wants these pages to go; they are counted. `by age`: only those that were not used since they were looked at last
  */
-export function shrink_folio_list(cpu: Cpu, folios: readonly Pfn[]): number {
+export function shrink_folio_list(cpu: Cpu, folios: readonly Pfn[], way: ShrinkWay = 'asked'): number {
   let freed = 0;
   for (const pfn of folios) {
-    count_vm_event(cpu, PGSCAN_DIRECT);
     if (folio_trylock(cpu, pfn)) {
-      if (shrinkLocked(cpu, pfn) === 'freed') {
+      const fate = shrinkLocked(cpu, pfn, way);
+      if (fate === 'freed') {
         freed++;
         continue;
       }
+      if (fate === 'activate' && way === 'by age') activate(cpu, pfn);
     }
     putbackFolio(cpu, pfn);
   }
-  for (let i = 0; i < freed; i++) count_vm_event(cpu, PGSTEAL_DIRECT);
+  if (way === 'asked') {
+    count_vm_events(cpu, PGSCAN_DIRECT, folios.length);
+    count_vm_events(cpu, PGSTEAL_DIRECT, freed);
+  }
   return freed;
 }
 
+/** The folio is isolated: it goes to the active list. */
+function activate(cpu: Cpu, pfn: Pfn): void {
+  folioSet(cpu, pfn, PG_active); // Alone: see above.
+  count_vm_event(cpu, PGACTIVATE);
+}
+
 /** @locks in: the folio's. out: not */
-function shrinkLocked(cpu: Cpu, pfn: Pfn): 'freed' | 'kept' {
-  if (!prepared(cpu, pfn) || !unmapped(cpu, pfn) || folio_maybe_dma_pinned(cpu, pfn)) return keepLocked(cpu, pfn);
+function shrinkLocked(cpu: Cpu, pfn: Pfn, way: ShrinkWay): Fate {
+  if (!canGo(cpu, pfn)) return keepLocked(cpu, pfn, 'activate');
+  if (way === 'by age') {
+    const references = folio_check_references(cpu, pfn);
+    if (references !== 'reclaim') return keepLocked(cpu, pfn, references === 'keep' ? 'kept' : 'activate');
+  }
+  if (!hasPlace(cpu, pfn) || !unmapped(cpu, pfn) || folio_maybe_dma_pinned(cpu, pfn)) return keepLocked(cpu, pfn, 'activate');
   if (folioTest(cpu, pfn, PG_dirty)) {
     if (!folioTest(cpu, pfn, PG_swapcache) && !isShmem(cpu, pfn)) {
       // Dirty pages of files are the business of write-back; reclaim frees them when that is done.
       folioSet(cpu, pfn, PG_reclaim); // Alone: a hint.
-      return keepLocked(cpu, pfn);
+      return keepLocked(cpu, pfn, 'activate');
     }
     if (!pageout(cpu, pfn)) return 'kept';
   }
   return free(cpu, pfn) ? 'freed' : keepLocked(cpu, pfn);
 }
 
-function keepLocked(cpu: Cpu, pfn: Pfn): 'kept' {
+function keepLocked(cpu: Cpu, pfn: Pfn, fate: 'kept' | 'activate' = 'kept'): Fate {
   folio_unlock(cpu, pfn);
-  return 'kept';
+  return fate;
 }
 
-/** Is it a page that can go, and does it have a place to go to? */
-function prepared(cpu: Cpu, pfn: Pfn): boolean {
+/** Is it a page that can go? */
+function canGo(cpu: Cpu, pfn: Pfn): boolean {
   if (folioTest(cpu, pfn, PG_writeback)) {
     folioSet(cpu, pfn, PG_reclaim); // Alone: a hint for the end of the write.
     return false;
   }
+  return true;
+}
+
+/** Does it have a place to go to? @locks in: the folio's */
+function hasPlace(cpu: Cpu, pfn: Pfn): boolean {
   if (!folio_test_anon(cpu, pfn) || !folioTest(cpu, pfn, PG_swapbacked) || folioTest(cpu, pfn, PG_swapcache)) return true;
   if (folio_mapcount(cpu, pfn) === 0) return true; // Freed meanwhile: only our reference is left.
   return !folio_maybe_dma_pinned(cpu, pfn) && folio_alloc_swap(cpu, pfn);

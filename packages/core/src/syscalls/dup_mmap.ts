@@ -12,11 +12,13 @@
  * @fidelity reduced: only a pinned page is copied at once; the copy is not preallocated
  * Next: fault/do_wp_page.ts
  */
+
 import type { MmId, Pte, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
 import { NO_ANON_VMA, NO_MM, NO_TABLE, NO_VMA } from '../base/brand.ts';
 import { EINTR, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
+import { allocCharged } from '../mm/alloc_or_reclaim.ts';
 import { anon_vma_fork, unlink_anon_vmas } from '../mm/anon_vma.ts';
 import {
   folio_get,
@@ -29,11 +31,11 @@ import {
   readStamp,
   writeStamp,
 } from '../mm/folio.ts';
+import { folio_add_lru } from '../mm/folio_add_lru.ts';
 import { mas_destroy, mas_find, mas_preallocate, mt_next } from '../mm/maple_tree.ts';
 import * as mmRecord from '../mm/mm_struct.ts';
 import { RLIM_INFINITY } from '../mm/mm_struct.ts';
 import { mmap_write_lock, mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
-import { alloc_page } from '../mm/page_alloc.ts';
 import { findPteTable, PMD_PAGES, pte_alloc, ptep_get, ptep_set_wrprotect, pteWord, set_pte_at, tableLockWord } from '../mm/page_table.ts';
 import {
   mk_pte,
@@ -55,7 +57,7 @@ import {
 import { folio_add_new_anon_rmap, folio_add_rmap_pte } from '../mm/rmap.ts';
 import { flush_tlb_mm } from '../mm/tlb.ts';
 import { userfaultfd_pte_wp, userfaultfd_wp } from '../mm/userfaultfd_k.ts';
-import { vm_end, vm_flags, vm_flags_reset, vm_start, vma_anon_vma, vma_pages } from '../mm/vm_area_struct.ts';
+import { vm_end, vm_flags, vm_flags_reset, vm_mm, vm_start, vma_anon_vma, vma_pages } from '../mm/vm_area_struct.ts';
 import { is_cow_mapping, VM_DONTCOPY, VM_LOCKED_MASK, VM_SHARED, VM_WIPEONFORK, VM_WRITE } from '../mm/vm_flags.ts';
 import { freeVmaSlot, vm_area_dup, vm_stat_account, vma_iter_store_new } from '../mm/vma.ts';
 import { vma_link_file } from '../mm/vma_file.ts';
@@ -109,6 +111,7 @@ function dup_mmap(cpu: Cpu, parent: MmId, child: MmId): number {
 
 function copyLimits(cpu: Cpu, parent: MmId, child: MmId): void {
   const m = cpu.memory;
+  mmRecord.set_mm_memcg(m, child, mmRecord.mm_memcg(m, parent));
   mmRecord.set_start_brk(m, child, mmRecord.start_brk(m, parent));
   mmRecord.set_mm_brk(m, child, mmRecord.mm_brk(m, parent));
   mmRecord.set_mmap_base(m, child, mmRecord.mmap_base(m, parent));
@@ -210,10 +213,11 @@ function mustCopyNow(cpu: Cpu, pte: Pte): boolean {
 
 /** The child gets its own page; the parent's entry stays as it is. @locks in: both page-table locks. @returns false when memory is out */
 function copy_present_page(cpu: Cpu, copy: VmaId, target: Word, vpn: Vpn, seen: Pte): boolean {
-  const fresh = alloc_page(cpu);
+  const fresh = allocCharged(cpu, vm_mm(cpu.memory, copy));
   if (fresh === NO_FOLIO) return false;
   writeStamp(cpu, fresh, readStamp(cpu, pte_pfn(seen)));
   folio_add_new_anon_rmap(cpu, fresh, copy, vpn);
+  folio_add_lru(cpu, fresh);
   const writable = (vm_flags(cpu.memory, copy) & VM_WRITE) !== 0 && pte_write(seen);
   const pte = mk_pte(fresh, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | (writable ? PTE_RW : 0));
   set_pte_at(cpu, target, userfaultfd_pte_wp(cpu.memory, copy, seen) ? pte_mkuffd_wp(pte) : pte);

@@ -4,6 +4,7 @@
  * @fidelity reduced: whole pages; the buffer is a word of the CPU, so no access to user memory is involved
  * Next: io/filemap_read.ts
  */
+
 import type { MappingId } from '../base/brand.ts';
 import { NO_MAPPING } from '../base/brand.ts';
 import { EEXIST, EINVAL, ENOMEM } from '../base/errno.ts';
@@ -24,12 +25,13 @@ import {
   inode_unlock,
   shmem_mapping,
 } from '../mm/address_space.ts';
+import { allocForCache } from '../mm/alloc_or_reclaim.ts';
 import { balance_dirty_pages_ratelimited } from '../mm/balance_dirty_pages.ts';
 import { filemap_add_folio, filemap_get_folio, folioIsOf } from '../mm/filemap.ts';
 import { folioTest, NO_FOLIO, PG_uptodate, readStamp, writeStamp, ZERO_PFN } from '../mm/folio.ts';
 import { folio_mark_dirty } from '../mm/folio_dirty.ts';
 import { __folio_set_locked, folio_lock, folio_mark_uptodate, folio_unlock } from '../mm/folio_lock.ts';
-import { alloc_page, folio_put } from '../mm/page_alloc.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { truncate_inode_pages_range } from '../mm/truncate.ts';
 import { FILE_END } from '../mm/unmap_mapping.ts';
 import { count_vm_event, FILE_READS, FILE_WRITES, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
@@ -114,7 +116,7 @@ function grabPage(cpu: Cpu, file: MappingId, index: number): PageRead {
       folio_put(cpu, found);
       continue;
     }
-    const fresh = alloc_page(cpu);
+    const fresh = allocForCache(cpu);
     if (fresh === NO_FOLIO) return { error: ENOMEM, pfn: NO_FOLIO };
     __folio_set_locked(cpu, fresh);
     const error = filemap_add_folio(cpu, file, index, fresh);

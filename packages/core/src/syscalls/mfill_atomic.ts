@@ -11,17 +11,20 @@
  * @fidelity reduced: a page's contents come as a stamp, not from the handler's memory; no huge pages
  * Next: syscalls/userfaultfd_ioctl.ts
  */
+
 import type { MmId, Pfn, Pte, UffdId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_ANON_VMA, NO_TABLE, NO_UFFD, NO_VMA } from '../base/brand.ts';
 import { EAGAIN, EEXIST, EFAULT, EINTR, EINVAL, ENOENT, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { shmem_mapping } from '../mm/address_space.ts';
+import { allocOrReclaim } from '../mm/alloc_or_reclaim.ts';
 import { __anon_vma_prepare } from '../mm/anon_vma.ts';
 import { NO_FOLIO, writeStamp, ZERO_PFN } from '../mm/folio.ts';
+import { folio_add_lru } from '../mm/folio_add_lru.ts';
 import { mas_walk } from '../mm/maple_tree.ts';
 import { mmTree } from '../mm/mm_struct.ts';
 import { mmap_read_lock, mmap_read_unlock } from '../mm/mmap_lock.ts';
-import { alloc_page, folio_put } from '../mm/page_alloc.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { pte_alloc, ptep_get, ptep_get_and_clear, set_pte_at } from '../mm/page_table.ts';
 import { mk_pte, PTE_DIRTY, PTE_RW, PTE_SPECIAL, PTE_YOUNG, protectionBits, pte_mkuffd_wp, pte_none } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
@@ -116,7 +119,7 @@ function fillPage(cpu: Cpu, mm: MmId, vma: VmaId, vpn: Vpn, fill: Fill, wp: bool
 function fillPrivate(cpu: Cpu, mm: MmId, vma: VmaId, vpn: Vpn, fill: Fill, wp: boolean): number {
   let fresh: Pfn = NO_FOLIO;
   if (fill.kind === 'copy') {
-    fresh = alloc_page(cpu);
+    fresh = allocOrReclaim(cpu, mm);
     if (fresh === NO_FOLIO) return ENOMEM;
     writeStamp(cpu, fresh, fill.stamp(vpn));
   }
@@ -154,7 +157,10 @@ function mfill_atomic_install_pte(cpu: Cpu, mm: MmId, vma: VmaId, vpn: Vpn, pte:
   if (error === 0) {
     if (!pte_none(ptep_get(cpu, entry))) ptep_get_and_clear(cpu, entry);
     if (cached) folio_add_rmap_pte(cpu, pfn, vma);
-    else if (pfn !== NO_FOLIO) folio_add_new_anon_rmap(cpu, pfn, vma, vpn);
+    else if (pfn !== NO_FOLIO) {
+      folio_add_new_anon_rmap(cpu, pfn, vma, vpn);
+      folio_add_lru(cpu, pfn);
+    }
     set_pte_at(cpu, entry, pte); // Before the search for waiters. Pairs with: userfaultfd_must_wait().
   }
   pte_unmap_unlock(cpu, table);

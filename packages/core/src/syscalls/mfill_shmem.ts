@@ -4,15 +4,17 @@
  * @fidelity reduced: no accounting of blocks
  * Next: syscalls/mfill_atomic.ts
  */
+
 import type { Pfn, VmaId, Vpn } from '../base/brand.ts';
 import { EFAULT, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { shmem_get_folio } from '../io/shmem_get_folio.ts';
 import { i_size } from '../mm/address_space.ts';
+import { allocForCache } from '../mm/alloc_or_reclaim.ts';
 import { filemap_add_folio, filemap_remove_folio } from '../mm/filemap.ts';
 import { folioSet, NO_FOLIO, PG_swapbacked, writeStamp } from '../mm/folio.ts';
 import { __folio_set_locked, folio_mark_uptodate, folio_unlock } from '../mm/folio_lock.ts';
-import { alloc_page, folio_put } from '../mm/page_alloc.ts';
+import { folio_put } from '../mm/page_alloc.ts';
 import { linear_page_index, vm_file } from '../mm/vm_area_struct.ts';
 
 /** Writes the entry that leads to a locked folio, whose reference becomes the entry's. @returns 0, EEXIST, EFAULT or ENOMEM: then it stays the caller's */
@@ -28,7 +30,7 @@ export const mfill_file_over_size = (cpu: Cpu, vma: VmaId, vpn: Vpn): boolean =>
  */
 export function shmem_mfill_atomic_pte(cpu: Cpu, vma: VmaId, vpn: Vpn, stamp: number, install: InstallFolio): number {
   const m = cpu.memory;
-  const pfn = alloc_page(cpu);
+  const pfn = allocForCache(cpu);
   if (pfn === NO_FOLIO) return ENOMEM;
   __folio_set_locked(cpu, pfn);
   folioSet(cpu, pfn, PG_swapbacked);

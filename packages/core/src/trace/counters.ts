@@ -47,6 +47,23 @@ export const COUNTER_NAMES = [
   'pgmigrate_success',
   'pgmigrate_fail',
   'pgrotated',
+  'allocstall',
+  'pgscan_kswapd',
+  'pgsteal_kswapd',
+  'pgscan_anon',
+  'pgscan_file',
+  'pgsteal_anon',
+  'pgsteal_file',
+  'pgrefill',
+  'workingset_refault_anon',
+  'workingset_refault_file',
+  'workingset_activate_anon',
+  'workingset_activate_file',
+  'workingset_restore_anon',
+  'workingset_restore_file',
+  'pageoutrun',
+  'thrashing_count',
+  'thrashing_ms',
   // Ours from here on.
   'faults_user',
   'faults_kernel',
@@ -127,6 +144,16 @@ export const COUNTER_NAMES = [
   'faults_pseudo',
   'faults_local_major',
   'gmap_links',
+  'injected_io_error',
+  'injected_slow_io',
+  'injected_alloc_fail',
+  'injected_signal',
+  'injected_spurious_wake',
+  'injected_delay',
+  'injected_pause_cpu',
+  'injected_kill_cpu',
+  'injected_full_swap',
+  'injected_silent_device',
 ] as const;
 
 export type CounterName = (typeof COUNTER_NAMES)[number];
@@ -209,6 +236,28 @@ export const NUMA_PAGES_MIGRATED: number = index('numa_pages_migrated');
 export const PGMIGRATE_SUCCESS: number = index('pgmigrate_success');
 export const PGMIGRATE_FAIL: number = index('pgmigrate_fail');
 export const PGROTATED: number = index('pgrotated');
+/** Allocations that had to reclaim first. */
+export const ALLOCSTALL: number = index('allocstall');
+export const PGSCAN_KSWAPD: number = index('pgscan_kswapd');
+export const PGSTEAL_KSWAPD: number = index('pgsteal_kswapd');
+export const PGSCAN_ANON: number = index('pgscan_anon');
+export const PGSCAN_FILE: number = index('pgscan_file');
+export const PGSTEAL_ANON: number = index('pgsteal_anon');
+export const PGSTEAL_FILE: number = index('pgsteal_file');
+/** Pages of active lists that were looked at. */
+export const PGREFILL: number = index('pgrefill');
+/** A page that had been reclaimed is wanted again; soon enough to be active at once; and it had been in use before. */
+export const WORKINGSET_REFAULT_ANON: number = index('workingset_refault_anon');
+export const WORKINGSET_REFAULT_FILE: number = index('workingset_refault_file');
+export const WORKINGSET_ACTIVATE_ANON: number = index('workingset_activate_anon');
+export const WORKINGSET_ACTIVATE_FILE: number = index('workingset_activate_file');
+export const WORKINGSET_RESTORE_ANON: number = index('workingset_restore_anon');
+export const WORKINGSET_RESTORE_FILE: number = index('workingset_restore_file');
+/** Rounds of background reclaim. */
+export const PAGEOUTRUN: number = index('pageoutrun');
+/** Waits for a page that had been in use and was reclaimed, and their time. @kernel delay accounting: thrashing_count, thrashing_delay */
+export const THRASHING_COUNT: number = index('thrashing_count');
+export const THRASHING_MS: number = index('thrashing_ms');
 export const VMA_LOCK_ABORT_REACQUIRE: number = index('vma_lock_abort_reacquire');
 export const VMA_LOCK_ABORT_UFFD: number = index('vma_lock_abort_uffd');
 export const FAULTS_RETRIED_VMA: number = index('faults_retried_vma');
@@ -254,6 +303,17 @@ export const FAULTS_PSEUDO: number = index('faults_pseudo');
 export const FAULTS_LOCAL_MAJOR: number = index('faults_local_major');
 /** s390: pages linked into a guest's tables. */
 export const GMAP_LINKS: number = index('gmap_links');
+/** Trouble that was injected (trace/injector.ts, io/error_injection.ts). */
+export const INJECTED_IO_ERROR: number = index('injected_io_error');
+export const INJECTED_SLOW_IO: number = index('injected_slow_io');
+export const INJECTED_ALLOC_FAIL: number = index('injected_alloc_fail');
+export const INJECTED_SIGNAL: number = index('injected_signal');
+export const INJECTED_SPURIOUS_WAKE: number = index('injected_spurious_wake');
+export const INJECTED_DELAY: number = index('injected_delay');
+export const INJECTED_PAUSE_CPU: number = index('injected_pause_cpu');
+export const INJECTED_KILL_CPU: number = index('injected_kill_cpu');
+export const INJECTED_FULL_SWAP: number = index('injected_full_swap');
+export const INJECTED_SILENT_DEVICE: number = index('injected_silent_device');
 
 /** What counting needs of a CPU: its block, and the arena. */
 export interface Counting {

@@ -8,6 +8,7 @@ import {
   claimRequest,
   completeRequest,
   hasClaimable,
+  serveQueued,
   setupDevice,
   submitRequest,
   submitRequestWait,
@@ -27,12 +28,13 @@ import {
 } from '@faultlab/core/io/device_record';
 import { readDeviceStats } from '@faultlab/core/io/device_stats';
 import { END_IO_READ_FOLIOS } from '@faultlab/core/io/end_io';
-import { setBadBlocks, setErrorRate } from '@faultlab/core/io/error_injection';
+import { injectedSlownessUs, setBadBlocks, setErrorRate, setSilentAfter, setSlowness } from '@faultlab/core/io/error_injection';
 import { outstandingRequests, requestsInUse } from '@faultlab/core/io/outstanding';
 import { fileToken } from '@faultlab/core/mm/filemap';
 import { folio_flags, PG_locked, PG_uptodate, readStamp, writeStamp } from '@faultlab/core/mm/folio';
 import { __folio_set_locked, folioLockToIo } from '@faultlab/core/mm/folio_lock';
 import { alloc_page } from '@faultlab/core/mm/page_alloc';
+import { readCounters } from '@faultlab/core/trace/counters';
 import { assert, suite } from '@faultlab/test-support';
 import fc from 'fast-check';
 import { DISK, ioWorld, reading, writing } from './fixtures.ts';
@@ -261,5 +263,65 @@ for (const count of [0, REQUEST_PAGES_MAX + 1]) {
     assert.throws(() => submitRequest(cpu, DISK, reading(0, 1, count)), /no pages, or more/);
   });
 }
+
+test('a device falls silent with a request: that one and all later ones stay, and reports name them', () => {
+  const { cpu, memory } = ioWorld();
+  assert.is(io(cpu, reading(0)), 0);
+  setSilentAfter(memory, DISK, 2);
+  assert.is(io(cpu, reading(1)), 0);
+  assert.is(io(cpu, reading(2)), 0);
+  started(cpu, reading(3));
+  started(cpu, reading(4));
+  assert.equal(
+    outstandingRequests(memory, cpu.now()).map(({ number, first }) => [number, first]),
+    [
+      [4, 3],
+      [5, 4],
+    ],
+  );
+  assert.is(readCounters(memory).injected_silent_device, 1);
+});
+
+test('a silent device that is served by the idle serves nothing', () => {
+  const { cpu, memory } = ioWorld();
+  setupDevice(memory, DISK, { queueDepth: 4, contents: CONTENTS_FILES, server: 'idle' });
+  setSilentAfter(memory, DISK, 1);
+  started(cpu, reading(0));
+  assert.ok(serveQueued(cpu, DISK));
+  started(cpu, reading(1));
+  assert.not.ok(serveQueued(cpu, DISK));
+});
+
+test('errors by injection are counted, and taken back', () => {
+  const { cpu, memory } = ioWorld();
+  setErrorRate(memory, DISK, 1, 5);
+  assert.is(io(cpu, reading(0)), EIO);
+  assert.is(readCounters(memory).injected_io_error, 1);
+  setErrorRate(memory, DISK, 0, 5);
+  assert.is(io(cpu, reading(0)), 0);
+});
+
+test('some requests are slow, each as slow as in every run of the seed, and never slower than said', () => {
+  const times = (): number[] => {
+    const { cpu, memory } = ioWorld();
+    setupDevice(memory, DISK, { queueDepth: 4, contents: CONTENTS_FILES, server: 'idle' });
+    setErrorRate(memory, DISK, 0, 11);
+    setSlowness(memory, DISK, 0.2, 500_000);
+    return Array.from({ length: 300 }, () => {
+      const request = started(cpu, reading(0));
+      const us = injectedSlownessUs(memory, DISK, request);
+      claimRequest(cpu, DISK);
+      completeRequest(cpu, DISK, request);
+      waitForRequest(cpu, DISK, request);
+      return us;
+    });
+  };
+  const one = times();
+  const slow = one.filter((us) => us > 0);
+  assert.equal(one, times());
+  assert.ok(slow.length > 30 && slow.length < 90, `${slow.length} of 300 are slow`);
+  assert.ok(slow.every((us) => us >= 100 && us <= 500_000));
+  assert.ok(slow.some((us) => us < 5_000) && slow.some((us) => us > 100_000), 'most are short, some are long');
+});
 
 test.run();

@@ -15,10 +15,16 @@ export const EXIT_MISUSE = 2;
 export const EXIT_STALL = 3;
 export const EXIT_INTERRUPTED = 130;
 
+/** Where text goes: a stream of the process, or anything that takes text. */
+export interface TextSink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
 /** What a command is given besides its options. */
 export interface CliContext {
-  readonly out: NodeJS.WriteStream;
-  readonly errors: NodeJS.WriteStream;
+  readonly out: TextSink;
+  readonly errors: TextSink;
   /** The exit code of the process; 0 unless somebody calls this. */
   exit(code: number): void;
 }
@@ -47,6 +53,13 @@ export const seconds =
 
 /** A file named on the command line, seen from where the user typed it: pnpm runs scripts elsewhere. */
 export const userPath = (file: string): string => resolve(process.env['INIT_CWD'] ?? process.cwd(), file);
+
+/** Seeds are 32 bits. */
+export const SEED_MAX = 0xffff_ffff;
+
+/** Help of every --inject option. */
+export const INJECT_HELP: string =
+  'what is to go wrong: name[:key=value,...], separated by commas; may be given several times (see faultlab list injections)';
 
 /** Help of every --policy option. */
 export const POLICY_HELP: string = `kernel or proposal to follow: a name (see faultlab list policies), or the path of a module that exports one`;

@@ -7,14 +7,19 @@ import { conformReport, RECORDED_POLICY } from '../conform/conform_report.ts';
 import { type ConformResult, conforms, totalsOf } from '../conform/conform_result.ts';
 import { loadScripts } from '../conform/find_scripts.ts';
 import { environment } from '../environment.ts';
+import { checkInject } from '../inject/apply.ts';
+import type { Injection } from '../inject/injections.ts';
+import { parseInject } from '../inject/parse_inject.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
 import { RESULT_SCHEMA } from '../run_result.ts';
-import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, integer, POLICY_HELP, userPath } from './command.ts';
-import { checkFolder, writeJson } from './write_json.ts';
+import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, INJECT_HELP, integer, POLICY_HELP, SEED_MAX, userPath } from './command.ts';
+import { checkWritable, writeJson } from './write_json.ts';
 
 interface ConformFlags {
   readonly policy: string;
   readonly show: number;
+  readonly inject: readonly Injection[] | undefined;
+  readonly seed: number;
   readonly json: string | undefined;
 }
 
@@ -32,6 +37,8 @@ export const conformCommand: CliCommand = (program, context) => {
     .argument('<path...>', 'scripts, or folders of them')
     .option('--policy <name>', POLICY_HELP, RECORDED_POLICY)
     .option('--show <n>', 'differences to print, side by side', integer('--show', 0, SHOW_MAX), SHOW_DEFAULT)
+    .option('--inject <spec>', INJECT_HELP, parseInject)
+    .option('--seed <n>', 'what injections are drawn from', integer('--seed', 0, SEED_MAX), 1)
     .option('--json <file>', 'write the result as JSON, too, with every difference')
     .addHelpText('after', EXAMPLES)
     .action((paths: string[], flags: ConformFlags) => conformPaths(paths, flags, context));
@@ -47,16 +54,19 @@ A script has one operation a line, such as:
 "Left out" counts what a record itself says not to compare, and events that only tell about the disk of the recording machine; the reasons are
 printed. "Not modelled yet" names what ended scripts early.
 
-Exit codes: 0 everything was run and is the same, 1 something is different, broken or not modelled yet, 2 misuse or a bad line.`;
+Exit codes: 0 everything was run and is the same, 1 something is different, broken or not modelled yet, 2 misuse or a bad line, 3 an injection
+left nobody who moves. What follows the first injection in a script is not compared; the invariants are checked all the same.`;
 
 async function conformPaths(paths: readonly string[], flags: ConformFlags, context: CliContext): Promise<void> {
   const policy = await loadPolicy(flags.policy, userPath);
+  const { inject = [] } = flags;
+  checkInject(inject, 1);
   const json = flags.json === undefined ? undefined : userPath(flags.json);
-  if (json !== undefined) await checkFolder(json);
-  const result = conform(await loadScripts(paths, userPath), policy);
-  if (json !== undefined) await writeJson(json, jsonOf(result));
+  if (json !== undefined) await checkWritable(json);
+  const result = conform(await loadScripts(paths, userPath), policy, { inject, seed: flags.seed });
   context.out.write(`${conformReport(result, flags.show).join('\n')}\n`);
   context.exit(conforms(totalsOf(result)) ? EXIT_GOOD : EXIT_BAD);
+  if (json !== undefined) await writeJson(json, jsonOf(result));
 }
 
 function jsonOf(result: ConformResult): unknown {
@@ -66,6 +76,7 @@ function jsonOf(result: ConformResult): unknown {
     kind: 'conform',
     verdict: conforms(totals) ? 'agrees' : 'differs',
     policy: result.policy,
+    ...(result.inject === undefined ? {} : { inject: result.inject }),
     environment: environment(),
     operations: totals.compared,
     same: totals.same,

@@ -11,7 +11,7 @@ import { loadPolicy } from '../policy/load_policy.ts';
 import { textTable } from '../report/text_table.ts';
 import { RESULT_SCHEMA } from '../run_result.ts';
 import { type CliCommand, type CliContext, POLICY_HELP, userPath } from './command.ts';
-import { checkFolder, writeJson } from './write_json.ts';
+import { checkWritable, writeJson } from './write_json.ts';
 
 interface FaultsFlags {
   readonly policy: readonly string[] | undefined;
@@ -42,9 +42,8 @@ async function faults(flags: FaultsFlags, context: CliContext): Promise<void> {
   const policies: FaultPolicy[] = [];
   for (const text of flags.policy ?? POLICIES.map(({ name }) => name)) policies.push(await loadPolicy(text, userPath));
   const json = flags.json === undefined ? undefined : userPath(flags.json);
-  if (json !== undefined) await checkFolder(json);
+  if (json !== undefined) await checkWritable(json);
   const all: PolicyCounts[] = policies.map((policy) => ({ policy, counts: measureKinds(policy) }));
-  if (json !== undefined) await writeJson(json, { schema: RESULT_SCHEMA, kind: 'faults', environment: environment(), policies: all });
   const lines: string[] = [];
   for (let first = 0; first < all.length; first += COLUMNS) {
     for (const { title, header, rows } of lockTables(all.slice(first, first + COLUMNS))) {
@@ -52,4 +51,5 @@ async function faults(flags: FaultsFlags, context: CliContext): Promise<void> {
     }
   }
   context.out.write(`${lines.join('\n')}\nfaults: ${all[0]?.counts.length ?? 0} kinds under ${all.length} policies\n`);
+  if (json !== undefined) await writeJson(json, { schema: RESULT_SCHEMA, kind: 'faults', environment: environment(), policies: all });
 }

@@ -36,6 +36,7 @@ export const CHECKED_INVARIANTS: readonly ListedInvariant[] = [
   row('I27', 'every finished fault is charged once, as major or as minor'),
   row('I28', 'nothing that a reader can reach is freed before its section ends'),
   row('I30', 'a writer sees no effect of a fault on an area that it has locked'),
+  row('I33', 'a page that reclaim could take is on exactly one of its lists, or on its way there'),
   row('outcome', 'an access or a call ends only as the areas it meets allow'),
   row('exclusion', 'two CPUs are never inside one lock (what the canary breaks)'),
   row('Q01', 'at rest, mmap_lock is free, nobody waits, and the sequence is even'),

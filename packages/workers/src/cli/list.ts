@@ -4,6 +4,7 @@
 import { UsageError } from '@faultlab/core/base/errors';
 import { ARCH_ENTRIES } from '@faultlab/core/policy/arch_entries';
 import { POLICIES } from '@faultlab/core/policy/policies';
+import { INJECTIONS, parameterText } from '../inject/injections.ts';
 import { textTable } from '../report/text_table.ts';
 import { SCENARIOS } from '../scenarios/by_name.ts';
 import type { CliCommand } from './command.ts';
@@ -28,6 +29,18 @@ const LISTS: Readonly<Record<string, () => string[]>> = {
       ARCH_ENTRIES.map(({ name, summary }) => [name, summary]),
       ['left', 'left'],
     ),
+  injections: () => [
+    ...textTable(
+      ['injection', 'parameters', 'what it does'],
+      INJECTIONS.map(({ name, parameters, does }) => [
+        name,
+        parameters.map((parameter) => parameterText(parameter, parameter.standard)).join(','),
+        does,
+      ]),
+      ['left', 'left', 'left'],
+    ),
+    'Parameters are shown with their defaults. Rates are shares such as 1% or 0.01, times such as 200us, 5ms or 1s; `all` is every injection that a run survives.',
+  ],
   invariants: () =>
     textTable(
       ['id', 'what always holds'],
@@ -39,12 +52,12 @@ const LISTS: Readonly<Record<string, () => string[]>> = {
 export const listCommand: CliCommand = (program, context) => {
   program
     .command('list')
-    .summary('list scenarios, policies, architectures or invariants')
-    .argument('<what>', 'scenarios, policies, architectures or invariants')
+    .summary('list scenarios, policies, architectures, injections or invariants')
+    .argument('<what>', 'scenarios, policies, architectures, injections or invariants')
     .action((what: string) => {
       const list = LISTS[what];
       if (list === undefined)
-        throw new UsageError(`There is no list of "${what}"; choose scenarios, policies, architectures or invariants.`);
+        throw new UsageError(`There is no list of "${what}"; choose scenarios, policies, architectures, injections or invariants.`);
       context.out.write(`${list().join('\n')}\n`);
     });
 };

@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, EXIT_MISUSE, EXIT_STALL } from './command.ts';
 import { conformCommand } from './conform.ts';
 import { faultsCommand } from './faults.ts';
+import { guardOutput } from './guard_output.ts';
 import { listCommand } from './list.ts';
 import { replayCommand } from './replay.ts';
 import { stressCommand } from './stress.ts';
@@ -14,12 +15,13 @@ import { stressCommand } from './stress.ts';
 /** In the order of the help. */
 const COMMANDS: readonly CliCommand[] = [stressCommand, replayCommand, conformCommand, faultsCommand, listCommand];
 
-/** Runs the command that `args` names. @returns the exit code */
-export async function main(args: readonly string[]): Promise<number> {
+/** Runs the command that `args` names. @param streams where it prints, the process's own when not given @returns the exit code */
+export async function main(args: readonly string[], streams?: Pick<CliContext, 'out' | 'errors'>): Promise<number> {
   let exitCode = EXIT_GOOD;
+  if (streams === undefined) guardOutput();
   const context: CliContext = {
-    out: process.stdout,
-    errors: process.stderr,
+    out: streams?.out ?? process.stdout,
+    errors: streams?.errors ?? process.stderr,
     exit: (code) => {
       exitCode = code;
     },
@@ -28,7 +30,9 @@ export async function main(args: readonly string[]): Promise<number> {
     await programOf(context).parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
-    return codeOf(error, context);
+    const code = codeOf(error, context);
+    // A verdict that is out already counts for more than a result that could not be written after it.
+    return code === EXIT_MISUSE && exitCode !== EXIT_GOOD ? exitCode : code;
   }
 }
 
@@ -38,18 +42,22 @@ function programOf(context: CliContext): Command {
     .helpCommand(false)
     .showHelpAfterError(false);
   for (const add of COMMANDS) add(program, context);
-  for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ outputError: () => {} });
+  for (const command of [program, ...program.commands])
+    command.exitOverride().configureOutput({
+      writeOut: (text) => void context.out.write(text),
+      outputError: () => {},
+    });
   return program;
 }
 
 function codeOf(error: unknown, context: CliContext): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT_GOOD;
-    if (error.code !== 'commander.help') context.errors.write(`${sentenceOf(error.message)}\n`);
+    if (error.code !== 'commander.help') context.errors.write(`${oneLine(sentenceOf(error.message))}\n`);
     return EXIT_MISUSE;
   }
   if (error instanceof UsageError) {
-    context.errors.write(`${error.message}\n`);
+    context.errors.write(`${oneLine(error.message)}\n`);
     return EXIT_MISUSE;
   }
   if (error instanceof StallError) {
@@ -64,4 +72,14 @@ function codeOf(error: unknown, context: CliContext): number {
 function sentenceOf(message: string): string {
   const text = message.replace(/^error: /, '').replace(/\.?\s*\n?\(Did you mean (.*)\?\)/, ' (did you mean $1?)');
   return `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}; see faultlab --help.`;
+}
+
+const HEAD_MAX = 1_400;
+const TAIL_MAX = 600;
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
+
+/** Whatever text of a user's a sentence holds, it stays a line of bearable length, its end is seen, and a terminal is not told to do things. */
+function oneLine(sentence: string): string {
+  const line = sentence.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return line.length > HEAD_MAX + TAIL_MAX ? `${line.slice(0, HEAD_MAX)} ... ${line.slice(-TAIL_MAX)}` : line;
 }

@@ -6,6 +6,8 @@ import { UsageError } from '@faultlab/core/base/errors';
 import type { LatencyModel } from '@faultlab/core/io/latency_model';
 import { Option } from 'commander';
 import { readLatency } from '../device/device_options.ts';
+import type { Injection } from '../inject/injections.ts';
+import { parseInject } from '../inject/parse_inject.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
 import type { Speed } from '../replay/replay_program.ts';
 import { replayReport } from '../replay/replay_report.ts';
@@ -19,11 +21,15 @@ import {
   EXIT_GOOD,
   EXIT_INTERRUPTED,
   EXIT_STALL,
+  INJECT_HELP,
   integer,
   POLICY_HELP,
+  SEED_MAX,
+  type TextSink,
   userPath,
 } from './command.ts';
-import { writeJson } from './write_json.ts';
+import { onInterrupt } from './interrupt.ts';
+import { checkWritable, writeJson } from './write_json.ts';
 
 interface ReplayFlags {
   readonly policy: string;
@@ -32,6 +38,8 @@ interface ReplayFlags {
   readonly io: LatencyModel | undefined;
   readonly show: number;
   readonly verify: boolean;
+  readonly inject: readonly Injection[] | undefined;
+  readonly seed: number | undefined;
   readonly json: string | undefined;
 }
 
@@ -68,6 +76,8 @@ export const replayCommand: CliCommand = (program, context) => {
     )
     .option('--show <n>', 'differences to print', integer('--show', 0, SHOW_MAX), SHOW_DEFAULT)
     .option('--verify', 'check more, at a lower speed', false)
+    .option('--inject <spec>', INJECT_HELP, parseInject)
+    .option('--seed <n>', 'what injections are drawn from (default: 1)', integer('--seed', 0, SEED_MAX))
     .option('--json <file>', 'write the result as JSON, too (for several traces: a list)')
     .addHelpText('after', EXAMPLES)
     .action((files: string[], flags: ReplayFlags) => replay(files, flags, context));
@@ -92,6 +102,7 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
   if (files.filter((file) => file === STANDARD_INPUT).length > 1) {
     throw new UsageError('Standard input (-) is named twice, but it can be read only once; name it once.');
   }
+  if (flags.json !== undefined) await checkWritable(userPath(flags.json));
   const interrupt = new AbortController();
   const release = onInterrupt(interrupt);
   const results: ReplayResult[] = [];
@@ -100,7 +111,7 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
       if (interrupt.signal.aborted) break;
       const path = file === STANDARD_INPUT ? file : userPath(file);
       const name = file === STANDARD_INPUT ? 'standard input' : file;
-      const { speed, show, verify, cold, io } = flags;
+      const { speed, show, verify, cold, io, inject, seed } = flags;
       const progress = progressLine(context.errors, name);
       const result = await replayTrace(path, {
         name,
@@ -110,6 +121,8 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
         verify,
         cold,
         ...(io === undefined ? {} : { io }),
+        ...(inject === undefined ? {} : { inject }),
+        ...(seed === undefined ? {} : { seed }),
         signal: interrupt.signal,
         onProgress: progress.show,
       });
@@ -120,34 +133,24 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
   } finally {
     release();
   }
-  if (flags.json !== undefined) await writeJson(userPath(flags.json), results.length === 1 ? results[0] : results);
   context.exit(Math.max(...results.map(({ verdict }) => EXIT_CODES[verdict]), interrupt.signal.aborted ? EXIT_INTERRUPTED : EXIT_GOOD));
-}
-
-/** The first interrupt ends the replay cleanly, with its report; the second one ends the process. @returns what undoes it */
-function onInterrupt(controller: AbortController): () => void {
-  const interrupted = (): void => {
-    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
-    controller.abort();
-  };
-  process.on('SIGINT', interrupted);
-  return () => process.off('SIGINT', interrupted);
+  if (flags.json !== undefined) await writeJson(userPath(flags.json), results.length === 1 ? results[0] : results);
 }
 
 const LINE_EVERY = 5;
 
 /** One redrawn line on a terminal, a line every few seconds elsewhere. */
-function progressLine(stream: NodeJS.WriteStream, name: string): { show(done: number, total: number): void; clear(): void } {
+function progressLine(stream: TextSink, name: string): { show(done: number, total: number): void; clear(): void } {
   let calls = 0;
   const erase = '\r\x1b[K';
   return {
     show: (done, total) => {
       const text = `replay: ${name}: ${grouped(done)} of ${grouped(total)} operations`;
-      if (stream.isTTY) stream.write(`${erase}${text}`);
+      if (stream.isTTY === true) stream.write(`${erase}${text}`);
       else if (++calls % LINE_EVERY === 0) stream.write(`${text}\n`);
     },
     clear: () => {
-      if (stream.isTTY) stream.write(erase);
+      if (stream.isTTY === true) stream.write(erase);
     },
   };
 }

@@ -1,49 +1,28 @@
 /**
  * `faultlab stress`: runs the scenarios and says whether the model held.
- * Next: stress/run_stress.ts
+ * Next: stress/run_stress.ts, and soak.ts for a run of hours
  */
-import { randomInt } from 'node:crypto';
 import { UsageError } from '@faultlab/core/base/errors';
 import { CPUS_MAX } from '@faultlab/core/memory/limits';
-import { archByName } from '@faultlab/core/policy/arch_entries';
+import type { Command } from 'commander';
 import { environment } from '../environment.ts';
+import { parseInject } from '../inject/parse_inject.ts';
 import { defaultStressCpus } from '../machine_config.ts';
-import { loadPolicy } from '../policy/load_policy.ts';
 import { stressReport } from '../report/stress_report.ts';
-import { RESULT_SCHEMA } from '../run_result.ts';
 import type { Scenario } from '../scenario.ts';
-import { SCENARIOS, STRESS_MIX, scenarioByName } from '../scenarios/by_name.ts';
+import { SCENARIOS, scenarioByName } from '../scenarios/by_name.ts';
 import { StressProgress } from '../stress/progress.ts';
 import { runStress, type StressOutcome } from '../stress/run_stress.ts';
-import { faultsOf } from '../stress/stress_totals.ts';
-import {
-  type CliCommand,
-  type CliContext,
-  EXIT_BAD,
-  EXIT_GOOD,
-  EXIT_INTERRUPTED,
-  EXIT_STALL,
-  integer,
-  POLICY_HELP,
-  seconds,
-  userPath,
-} from './command.ts';
-import { checkFolder, writeJson } from './write_json.ts';
-
-interface StressFlags {
-  readonly policy: string;
-  readonly arch: string;
-  readonly scenario: readonly Scenario[] | undefined;
-  readonly cpus: number;
-  readonly seconds: number;
-  readonly seed: number | undefined;
-  readonly verify: boolean;
-  readonly json: string | undefined;
-}
+import { type CliCommand, type CliContext, INJECT_HELP, integer, POLICY_HELP, SEED_MAX, seconds, userPath } from './command.ts';
+import { onInterrupt } from './interrupt.ts';
+import { CHECKPOINT_SECONDS, RESULT_DEFAULT, soak } from './soak.ts';
+import { exitCodeOf, parametersOf, type StressFlags, stressJson } from './stress_parameters.ts';
+import { checkWritable, writeJson } from './write_json.ts';
 
 const SECONDS_DEFAULT = 20;
 const SECONDS_MAX = 7 * 24 * 3600;
-const SEED_MAX = 0xffff_ffff;
+const HOURS_MAX = 7 * 24;
+const CHECKPOINT_MAX = 3600;
 
 export const stressCommand: CliCommand = (program, context) => {
   program
@@ -64,16 +43,31 @@ export const stressCommand: CliCommand = (program, context) => {
     .option('--seconds <s>', 'how long', seconds('--seconds', SECONDS_MAX), SECONDS_DEFAULT)
     .option('--seed <n>', 'what everything is drawn from (default: a new one each time)', integer('--seed', 0, SEED_MAX))
     .option('--verify', 'check more, at a lower speed', false)
+    .option('--inject <spec>', INJECT_HELP, parseInject)
     .option('--json <file>', 'write the result as JSON, too')
+    .option('--hours <h>', 'how long, instead of --seconds: a soak, which keeps its sums in a file', seconds('--hours', HOURS_MAX))
+    .option('--result <file>', `the file in which a soak keeps its sums (default: ${RESULT_DEFAULT})`)
+    .option('--resume <file>', 'go on with the soak that this file is of')
+    .option(
+      '--checkpoint <s>',
+      `most seconds between two writes of that file (default: ${CHECKPOINT_SECONDS})`,
+      seconds('--checkpoint', CHECKPOINT_MAX),
+    )
     .addHelpText('after', EXAMPLES)
-    .action((flags: StressFlags) => stress(flags, context));
+    .action((flags: StressFlags, command: Command) => {
+      const isGiven = (option: keyof StressFlags): boolean => command.getOptionValueSource(option) === 'cli';
+      return flags.hours === undefined && flags.resume === undefined ? stress(flags, context) : soak(flags, isGiven, context);
+    });
 };
 
 const EXAMPLES = `
 Examples:
   faultlab stress --seconds 5
   faultlab stress --scenario munmap_storm,fork_cow --cpus 8 --policy linux-6.4
+  faultlab stress --inject io_error:rate=1%,signal --scenario cold_readers
   faultlab stress --scenario canary        it is wrong on purpose, and has to fail
+  faultlab stress --hours 2 --result night.json
+  faultlab stress --resume night.json      after a kill, an interrupt or a power cut
 
 Exit codes: 0 nothing broke, 1 something broke, 2 misuse, 3 no progress, 130 interrupted.`;
 
@@ -86,19 +80,14 @@ function scenarioList(text: string, before: readonly Scenario[] = []): Scenario[
 }
 
 async function stress(flags: StressFlags, context: CliContext): Promise<void> {
-  const policy = await loadPolicy(flags.policy, userPath);
-  const parameters = {
-    policy: flags.policy,
-    arch: archByName(flags.arch).name,
-    scenarios: flags.scenario ?? STRESS_MIX.filter(({ cpusMin = 1 }) => cpusMin <= flags.cpus),
-    cpus: flags.cpus,
-    seconds: flags.seconds,
-    seed: flags.seed ?? randomInt(2 ** 31),
-    verify: flags.verify,
-  };
+  for (const option of ['result', 'checkpoint'] as const) {
+    if (flags[option] !== undefined)
+      throw new UsageError(`--${option} is for a run with --hours, and this one has none; add --hours, or leave it out.`);
+  }
+  const { parameters, policy } = await parametersOf(flags);
   const host = environment();
   const names = parameters.scenarios.map((scenario) => scenario.name).join(', ');
-  if (flags.json !== undefined) await checkFolder(userPath(flags.json));
+  if (flags.json !== undefined) await checkWritable(userPath(flags.json));
   const interrupt = new AbortController();
   const release = onInterrupt(interrupt);
   context.out.write(`stress: ${parameters.cpus} CPUs, ${parameters.policy}, ${parameters.seconds} s, seed ${parameters.seed}: ${names}\n`);
@@ -116,50 +105,7 @@ async function stress(flags: StressFlags, context: CliContext): Promise<void> {
     progress.end();
     release();
   }
-  if (flags.json !== undefined) await writeJson(userPath(flags.json), jsonOf(parameters, outcome, host));
   context.out.write(`${stressReport(parameters, outcome, host).join('\n')}\n`);
   context.exit(exitCodeOf(outcome));
-}
-
-/** The first interrupt ends the run cleanly, with its summary; the second one ends the process. @returns what undoes it */
-function onInterrupt(controller: AbortController): () => void {
-  const interrupted = (): void => {
-    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
-    controller.abort();
-  };
-  process.on('SIGINT', interrupted);
-  return () => process.off('SIGINT', interrupted);
-}
-
-function exitCodeOf({ failed, interrupted }: StressOutcome): number {
-  if (failed !== undefined) return failed.verdict === 'stall' ? EXIT_STALL : EXIT_BAD;
-  return interrupted ? EXIT_INTERRUPTED : EXIT_GOOD;
-}
-
-function jsonOf(
-  parameters: { readonly scenarios: readonly Scenario[] } & Record<string, unknown>,
-  { totals, failed, interrupted, elapsedMs, othersCores }: StressOutcome,
-  host: ReturnType<typeof environment>,
-): unknown {
-  return {
-    schema: RESULT_SCHEMA,
-    kind: 'stress',
-    verdict: failed?.verdict ?? 'success',
-    interrupted,
-    parameters: { ...parameters, scenarios: parameters.scenarios.map((scenario) => scenario.name) },
-    environment: host,
-    elapsedMs,
-    othersCores,
-    wallMs: totals.wallMs,
-    cpuMs: totals.cpuMs,
-    faults: faultsOf(totals.counters),
-    opsByCpu: totals.opsByCpu,
-    fairness: totals.fairness,
-    scenarios: totals.scenarios,
-    counters: totals.counters,
-    outcomes: totals.outcomes,
-    latency: totals.latency.summaries(),
-    locks: totals.locks,
-    failed,
-  };
+  if (flags.json !== undefined) await writeJson(userPath(flags.json), stressJson(parameters, outcome, host));
 }

@@ -26,7 +26,8 @@ export function conformReport(result: ConformResult, show: number): string[] {
     '',
     ...notModelledLines(totals),
     ...withoutRecordLines(result),
-    verdictLine(totals),
+    ...(result.inject === undefined ? [] : [result.inject.counts]),
+    verdictLine(totals, result.inject),
   ];
 }
 

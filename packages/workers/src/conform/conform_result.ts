@@ -48,6 +48,8 @@ export interface ScriptResult {
 
 export interface ConformResult {
   readonly policy: string;
+  /** What was injected; absent when nothing was. */
+  readonly inject?: { readonly spec: string; readonly seed: number; readonly counts: string };
   readonly scripts: readonly ScriptResult[];
   readonly differences: readonly Difference[];
 }
@@ -90,8 +92,8 @@ export function conforms({ different, notRun, broken }: Totals): boolean {
   return different === 0 && notRun === 0 && broken === 0;
 }
 
-/** The last line of a report. */
-export function verdictLine({ compared, same, different, leftOut }: Totals): string {
+/** The last line of a report. @param inject see ConformResult */
+export function verdictLine({ compared, same, different, leftOut }: Totals, inject?: ConformResult['inject']): string {
   const parts = [...leftOut.values()].reduce((sum, count) => sum + count, 0);
-  return `conform: ${grouped(compared)} operations, ${grouped(same)} same, ${grouped(different)} different, ${grouped(parts)} left out`;
+  return `conform: ${grouped(compared)} operations, ${grouped(same)} same, ${grouped(different)} different, ${grouped(parts)} left out${inject === undefined ? '' : `, inject=${inject.spec} seed=${inject.seed}`}`;
 }

@@ -54,6 +54,8 @@ async function loadScript(name: string, pathOf: (name: string) => string): Promi
   const text = await readText(pathOf(file));
   if (text === undefined) throw new UsageError(`The record ${name}${RECORD} has no script ${file}; put the script beside it.`);
   const lines = parseScript(file, text);
+  if (lines.length === 0)
+    throw new UsageError(`The script ${file} has no operation, so there is nothing to run; write one, such as touch 0 w.`);
   const record = await readText(pathOf(name + RECORD));
   return { name, lines, records: record === undefined ? undefined : readRecord(name + RECORD, record, lines) };
 }

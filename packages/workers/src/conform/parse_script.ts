@@ -3,7 +3,7 @@
  * Next: operations/by_name.ts, then run_script.ts
  */
 import { OPERATION_NAMES, type Operation, operationSpec } from './operations/by_name.ts';
-import { badLine, type ScriptPlace, Words } from './operations/words.ts';
+import { badLine, type ScriptPlace, shortened, Words } from './operations/words.ts';
 import type { Space } from './record.ts';
 
 export interface ScriptLine {
@@ -42,7 +42,8 @@ export function parseScript(file: string, text: string): ScriptLine[] {
 
 function readOperation(place: ScriptPlace, [name = '', ...rest]: readonly string[], files: Set<string>): Operation {
   const spec = operationSpec(name);
-  if (spec === undefined) throw badLine(place, `there is no operation "${name}"`, `the operations are ${OPERATION_NAMES.join(', ')}`);
+  if (spec === undefined)
+    throw badLine(place, `there is no operation "${shortened(name)}"`, `the operations are ${OPERATION_NAMES.join(', ')}`);
   const words = new Words(place, rest, spec.usage, files);
   const operation = spec.read(words);
   words.end();

@@ -4,7 +4,7 @@
  */
 import { UsageError } from '@faultlab/core/base/errors';
 import * as v from 'valibot';
-import { badLine } from './operations/words.ts';
+import { badLine, shortened } from './operations/words.ts';
 import type { ScriptLine } from './parse_script.ts';
 import { type KernelRecord, OBSERVED_KEYS } from './record.ts';
 
@@ -62,13 +62,17 @@ function readLine(file: string, line: number, text: string, scripted: ScriptLine
   const parsed = v.safeParse(RECORD, json);
   if (!parsed.success) {
     const [issue] = parsed.issues;
-    throw badLine(place, `the key ${v.getDotPath(issue) ?? '(none)'} is wrong (${issue.message})`, 'record the script again');
+    throw badLine(
+      place,
+      `the key ${shortened(v.getDotPath(issue) ?? '(none)', 80)} is wrong (${shortened(issue.message, 200)})`,
+      'record the script again',
+    );
   }
   const record = parsed.output;
   if (scripted === undefined) throw badLine(place, 'there is a record more than the script has operations', 'record the script again');
   const same = record.op === index && record.mm === scripted.space && record.do.replace(/^@\s*/, '') === scripted.text;
   if (!same) {
-    const expected = `operation ${index} "${scripted.text}" of address space ${scripted.space}`;
+    const expected = `operation ${index} "${shortened(scripted.text, 80)}" of address space ${scripted.space}`;
     throw badLine(place, `${expected} of the script is not what was recorded`, 'record the script again');
   }
   return record;

@@ -6,10 +6,11 @@
 import { assert } from '@faultlab/core/base/assert';
 import { type CpuId, type MappingId, type MmId, NO_MAPPING, NO_MM, type SwapId } from '@faultlab/core/base/brand';
 import { ENOMEM } from '@faultlab/core/base/errno';
+import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { cpuOffline, cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
 import { sweep } from '@faultlab/core/invariants/sweep';
-import { serveQueued, setupDevice } from '@faultlab/core/io/block_device';
+import { isDeviceSilent, serveQueued, setupDevice } from '@faultlab/core/io/block_device';
 import { CONTENTS_FILES, type DeviceId } from '@faultlab/core/io/device_record';
 import { closeFile } from '@faultlab/core/io/file';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
@@ -19,8 +20,16 @@ import { mm_alloc } from '@faultlab/core/mm/mm_struct';
 import { swapon } from '@faultlab/core/mm/swapfile';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
+import { takeSignals } from '@faultlab/core/sched/task';
 import { sys_fork } from '@faultlab/core/syscalls/dup_mmap';
 import { mmput } from '@faultlab/core/syscalls/exit_mmap';
+import { readCounters } from '@faultlab/core/trace/counters';
+import type { Counters } from '../deltas.ts';
+import { outstandingLines } from '../device/outstanding_lines.ts';
+import { injectIntoDevices, planFor } from '../inject/apply.ts';
+import { INJECTIONS, type Injection } from '../inject/injections.ts';
+import { machineState } from '../machine_state.ts';
+import { stateTable } from '../stall_report.ts';
 import type { Space } from './record.ts';
 import { UserfaultHelper } from './userfault_helper.ts';
 
@@ -49,22 +58,45 @@ const SIZE: MachineSize = {
 export const DISK: DeviceId = 0 as DeviceId;
 const SWAP = 0 as SwapId;
 const QUEUE_DEPTH = 32;
+const TRIES_MAX = 1000;
 
 export class ScriptMachine {
   readonly cpu: Cpu;
   readonly userfaults: UserfaultHelper;
+  readonly #injected: boolean;
   readonly #spaces: MmId[] = [];
   readonly #files = new Map<string, MappingId>();
 
-  constructor(policy: FaultPolicy) {
+  /** @param inject what goes wrong from the start to the end; drawn from `seed` */
+  constructor(policy: FaultPolicy, inject: readonly Injection[] = [], seed = 1) {
     const memory = createMachineMemory(SIZE);
-    this.cpu = createCpu({ id: 0 as CpuId, memory, now: () => performance.now(), verify: true, trace: true, policy });
+    this.cpu = createCpu({
+      id: 0 as CpuId,
+      memory,
+      now: () => performance.now(),
+      verify: true,
+      trace: true,
+      policy,
+      inject: planFor(inject, { cpu: 0, seed }),
+      stopped: () => this.#stopped(),
+    });
+    this.#injected = inject.length > 0;
     setupDevice(memory, DISK, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_FILES, server: 'idle' });
     swapon(memory, SWAP, { device: DISK, rotational: true });
     this.userfaults = new UserfaultHelper(this.cpu);
-    this.cpu.idle = () => this.userfaults.step() || serveQueued(this.cpu, DISK);
+    this.cpu.idle = () => this.userfaults.step() || serveQueued(this.cpu, DISK) || this.#owesNothing();
     cpuOnline(this.cpu);
-    this.#spaces.push(mm_alloc(this.cpu));
+    this.#spaces.push(this.#firstSpace());
+    injectIntoDevices(memory, [{ errorRate: 0 }], inject, seed);
+  }
+
+  /** Whoever starts a program tries again. */
+  #firstSpace(): MmId {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const mm = mm_alloc(this.cpu);
+      if (mm !== NO_MM) return mm;
+    }
+    throw new UsageError('alloc_fail leaves a script no memory for an address space; lower its rate.');
   }
 
   /** Goes to the parent's or the child's address space. @returns it; NO_MM when fork failed and there is no child */
@@ -72,6 +104,42 @@ export class ScriptMachine {
     const mm = this.#spaces[space] ?? NO_MM;
     switch_mm(this.cpu, mm);
     return mm;
+  }
+
+  /** Events of both CPUs so far. */
+  counters(): Counters {
+    return readCounters(this.cpu.memory);
+  }
+
+  /** Injections that have hit so far and may change what is seen. Those that only take time may not. */
+  hits(): number {
+    if (!this.#injected) return 0;
+    const counters = this.counters();
+    return INJECTIONS.reduce((sum, { counter, takesTime }) => sum + (takesTime ? 0 : counters[counter]), 0);
+  }
+
+  /** Between operations a program has handled its signals. */
+  handleSignals(): void {
+    if (this.#injected) takeSignals(this.cpu);
+  }
+
+  /** Whoever would sleep now, with a disk that does not answer any more, would do so for ever. @returns false */
+  #owesNothing(): false {
+    const { memory } = this.cpu;
+    if (!this.#injected || !isDeviceSilent(this.cpu, DISK)) return false;
+    const owed = outstandingLines(memory, this.cpu.now());
+    if (owed.length > 0) throw this.#stall('The disk has stopped answering, and there is nobody else to wait for.');
+    return false;
+  }
+
+  #stopped(): never {
+    throw this.#stall('CPU 0 was stopped by an injection, and there is nobody else.');
+  }
+
+  #stall(why: string): StallError {
+    const { memory } = this.cpu;
+    const nowMs = this.cpu.now();
+    return new StallError([why, ...stateTable(machineState(memory, [0], nowMs)), ...outstandingLines(memory, nowMs)].join('\n'));
   }
 
   /** Lets the disk finish what was submitted. */

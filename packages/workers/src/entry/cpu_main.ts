@@ -54,7 +54,7 @@ export default function cpuMain(task: CpuTask): Promise<void> {
 }
 
 async function execute(task: CpuTask, memory: SharedMemory, arena: ArenaMap, order: WorkOrder): Promise<CpuReport<unknown>> {
-  const cpu = cpuFor(task, memory, order.seed);
+  const cpu = cpuFor(task, memory, order);
   const startedMs = threadCpuMs();
   const report = await attempt(cpu, arena, order);
   const endedMs = threadCpuMs();
@@ -62,7 +62,7 @@ async function execute(task: CpuTask, memory: SharedMemory, arena: ArenaMap, ord
   return { cpu: task.id, cpuMs, ...report } as CpuReport<unknown>;
 }
 
-function cpuFor(task: CpuTask, memory: SharedMemory, seed: number): Cpu {
+function cpuFor(task: CpuTask, memory: SharedMemory, { seed, inject = null }: WorkOrder): Cpu {
   const offset = performance.timeOrigin - task.clockOrigin;
   const ring = memory.size.traceEntries * RECORD_WORDS.traceEntry;
   memory.trace.fill(0, task.id * ring, (task.id + 1) * ring);
@@ -71,6 +71,7 @@ function cpuFor(task: CpuTask, memory: SharedMemory, seed: number): Cpu {
     memory,
     now: () => performance.now() + offset,
     seed,
+    inject,
     policy: task.policy,
     arch: task.arch,
     verify: task.verify,

@@ -136,5 +136,7 @@ function asUsageError(thrown: unknown, name: string): unknown {
   if (code === 'ENOENT') return new UsageError(`${name} does not exist; give the path of a trace file, or - for standard input.`);
   if (code === 'EISDIR') return new UsageError(`${name} is a directory; give the path of a trace file.`);
   if (code === 'EACCES') return new UsageError(`${name} may not be read by this user; change its permissions or copy it.`);
+  if (typeof code === 'string' && thrown instanceof Error && 'syscall' in thrown)
+    return new UsageError(`${name} cannot be read (${code}); give the path of a trace file, or - for standard input.`);
   return thrown;
 }

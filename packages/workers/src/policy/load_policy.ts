@@ -6,8 +6,9 @@
  *
  * Next: policy_schema.ts
  */
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
 import { UsageError } from '@faultlab/core/base/errors';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { POLICIES, policyByName } from '@faultlab/core/policy/policies';
@@ -24,10 +25,14 @@ const isPath = (text: string): boolean => /[/\\]/.test(text) || /\.(?:[cm]?js|js
 export async function loadPolicy(text: string, pathOf: (path: string) => string): Promise<FaultPolicy> {
   if (!isPath(text)) return policyByName(text);
   const exported = await importDefault(text, pathOf(text));
-  return checkPolicy(
-    typeof exported === 'function' ? callWithNamed(exported as (named: unknown) => unknown, text) : exported,
-    `The policy of ${text}`,
-  );
+  const record = typeof exported === 'function' ? callWithNamed(exported as (named: unknown) => unknown, text) : exported;
+  try {
+    return checkPolicy(record, `The policy of ${text}`);
+  } catch (error) {
+    // A record with code in it, such as a getter.
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`The policy of ${text} threw an error when it was read (${firstLine(error)}); export plain values.`);
+  }
 }
 
 async function importDefault(text: string, path: string): Promise<unknown> {
@@ -37,8 +42,8 @@ async function importDefault(text: string, path: string): Promise<unknown> {
   }
   let loaded: { readonly default?: unknown };
   try {
-    const attributes = path.endsWith('.json') ? { with: { type: 'json' } } : undefined;
-    loaded = (await import(pathToFileURL(path).href, attributes as never)) as typeof loaded;
+    // Node warns when it imports JSON, so it is read here.
+    loaded = path.endsWith('.json') ? { default: JSON.parse(await readFile(path, 'utf8')) } : await importInTime(path);
   } catch (error) {
     throw new UsageError(`The policy module ${text} cannot be loaded (${firstLine(error)}); correct it and try again.`);
   }
@@ -46,6 +51,21 @@ async function importDefault(text: string, path: string): Promise<unknown> {
     throw new UsageError(`The policy module ${text} has no default export; export a policy record, or a function that returns one.`);
   }
   return loaded.default;
+}
+
+const IMPORT_MS = 10_000;
+
+/** A module may wait for something at its top level, and that may never come. */
+async function importInTime(path: string): Promise<{ readonly default?: unknown }> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it is not ready after ${IMPORT_MS / 1000} seconds`)), IMPORT_MS);
+  });
+  try {
+    return (await Promise.race([import(pathToFileURL(path).href), late])) as { readonly default?: unknown };
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function callWithNamed(make: (named: unknown) => unknown, text: string): unknown {
@@ -58,4 +78,6 @@ function callWithNamed(make: (named: unknown) => unknown, text: string): unknown
   }
 }
 
-const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0] as string;
+/** Of whatever was thrown: anything can be. */
+const firstLine = (thrown: unknown): string =>
+  (thrown instanceof Error ? String(thrown.message) : inspect(thrown)).split('\n')[0] as string;

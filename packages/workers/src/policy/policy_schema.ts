@@ -12,7 +12,8 @@ const WAITS = ['retry', 'retry-vma', 'hold', 'reacquire'] as const;
 /** A name goes into verdict lines and commands, so it is one word. */
 const NAME = /^[a-z0-9][a-z0-9._-]{0,59}$/;
 
-const SCHEMA: v.GenericSchema<FaultPolicy> = v.strictObject({
+/** A record, without the rule that its name is a new one. */
+export const POLICY_RECORD: v.GenericSchema<FaultPolicy> = v.strictObject({
   name: v.pipe(v.string(), v.regex(NAME, 'must be one word of small letters, digits, dots and dashes, such as "my-proposal"')),
   summary: v.pipe(v.string(), v.nonEmpty('must be a sentence that says what the policy stands for')),
   release: v.picklist(RELEASES),
@@ -33,7 +34,7 @@ const SCHEMA: v.GenericSchema<FaultPolicy> = v.strictObject({
 
 /** Checks a record that a user wrote. @param where what the record is called in a message @throws UsageError for the first thing that is wrong */
 export function checkPolicy(record: unknown, where: string): FaultPolicy {
-  const result = v.safeParse(SCHEMA, record);
+  const result = v.safeParse(POLICY_RECORD, record);
   if (!result.success) throw new UsageError(`${where} ${complaint(result.issues[0])}.`);
   if (POLICIES.some(({ name }) => name === result.output.name)) {
     throw new UsageError(`${where} has the name "${result.output.name}", which a policy of this laboratory has; give yours another one.`);
@@ -62,7 +63,7 @@ function expectedOf({ expected }: v.BaseIssue<unknown>): string {
 
 /** A missing field is known by its name only: say what it may be. */
 const wanted = (key: string): string => {
-  const entries = (SCHEMA as unknown as { entries: Record<string, { expects: string | null; type: string }> }).entries;
+  const entries = (POLICY_RECORD as unknown as { entries: Record<string, { expects: string | null; type: string }> }).entries;
   const entry = entries[key.replaceAll('"', '')];
   if (entry === undefined) return key;
   if (entry.type === 'boolean') return 'true or false';

@@ -7,8 +7,9 @@ import type { Cpu } from '@faultlab/core/cpu';
 import { fileToken } from '@faultlab/core/mm/filemap';
 import type { ArenaMap } from '../arena_map.ts';
 import { FileShadow } from './file_shadow.ts';
+import type { Troubles } from './outcome.ts';
 import { PageShadow } from './page_shadow.ts';
-import type { Program } from './program.ts';
+import { type Program, troublesOf } from './program.ts';
 import { StampSource } from './stamp.ts';
 
 export interface Actor {
@@ -24,12 +25,14 @@ export interface Actor {
   readonly stamps: StampSource;
   /** Signals may end calls and accesses. */
   readonly signals: boolean;
+  /** The same, and what else may go wrong. */
+  readonly troubles: Troubles;
 }
 
 export function createActor(cpu: Cpu, arena: ArenaMap, home: number, program: Program, files: readonly number[] = []): Actor {
   const mappings = files as readonly MappingId[];
   const fileShadows = (program.files ?? []).map(
-    (use, file) => new FileShadow(use, file, (page) => fileToken(mappings[file] as MappingId, page)),
+    (use, file) => new FileShadow(use, file, (page) => fileToken(mappings[file] as MappingId, page), program.ioErrors),
   );
   return {
     cpu,
@@ -40,6 +43,7 @@ export function createActor(cpu: Cpu, arena: ArenaMap, home: number, program: Pr
     fileShadows,
     stamps: new StampSource(cpu.id),
     signals: program.signals ?? false,
+    troubles: troublesOf(program),
   };
 }
 

@@ -7,10 +7,12 @@ import type { CpuId, MappingId, MmId, Vpn } from '@faultlab/core/base/brand';
 import { NO_MAPPING, NO_MM } from '@faultlab/core/base/brand';
 import { ENOMEM } from '@faultlab/core/base/errno';
 import type { Cpu } from '@faultlab/core/cpu';
-import { rcu_process_callbacks } from '@faultlab/core/locking/rcu';
+import { rcu_barrier, rcu_process_callbacks } from '@faultlab/core/locking/rcu';
 import { PC_SIGPENDING } from '@faultlab/core/memory/percpu';
-import { mm_alloc, mmget, set_mm_brk, set_start_brk } from '@faultlab/core/mm/mm_struct';
+import { lru_add_drain } from '@faultlab/core/mm/folio_add_lru';
+import { mm_alloc, mmget, set_mm_brk, set_mm_memcg, set_start_brk } from '@faultlab/core/mm/mm_struct';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
+import { SYSCTL_MEMCG } from '@faultlab/core/mm/vm_sysctl';
 import { rcu_note_quiescent } from '@faultlab/core/sched/rcu_state';
 import { send_signal, takeSignals } from '@faultlab/core/sched/task';
 import { sys_brk } from '@faultlab/core/syscalls/brk';
@@ -56,6 +58,7 @@ export function newSpace(cpu: Cpu): number {
   // As exec would: nobody else knows the space yet.
   set_start_brk(cpu.memory, mm, HEAP_START);
   set_mm_brk(cpu.memory, mm, HEAP_START);
+  set_mm_memcg(cpu.memory, mm, SYSCTL_MEMCG);
   return mm;
 }
 
@@ -72,6 +75,12 @@ export const sendSignal = (cpu: Cpu, target: number, signal: number): void => se
 /** Takes pending signals as a program's handler would: they are gone, and the program goes on. */
 export function handleSignals(cpu: Cpu): void {
   if (cpu.words[cpu.percpu + PC_SIGPENDING] !== 0) takeSignals(cpu);
+}
+
+/** At the end of a run: what this CPU has put off is done. */
+export function settle(cpu: Cpu): void {
+  rcu_barrier(cpu);
+  lru_add_drain(cpu);
 }
 
 /** Between operations nothing found in the shared structures is held any more, and deferred work may run. */

@@ -15,7 +15,7 @@ import { swp_entry } from '@faultlab/core/mm/swap_entry';
 import { folio_free_swap, swap_cache_get_folio } from '@faultlab/core/mm/swap_state';
 import { swapInUse, swapMax } from '@faultlab/core/mm/swapfile';
 import type { WorkContext } from '../work.ts';
-import { dropSpace } from './calls.ts';
+import { dropSpace, settle } from './calls.ts';
 import { closeUserfault } from './userfault_ops.ts';
 
 export interface DissolveOrder {
@@ -41,6 +41,7 @@ export default function dissolve(context: WorkContext, order: DissolveOrder): vo
     closeFile(cpu, file as MappingId);
     context.progress();
   }
+  settle(cpu);
   for (const area of order.swaps) emptySwapCache(cpu, area as SwapId);
   rcu_barrier(cpu);
 }

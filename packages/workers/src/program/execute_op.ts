@@ -66,7 +66,7 @@ export function executeOp(actor: Actor, operation: Readonly<Op>): number {
   const { kind, a, b } = operation;
   if (isTouch(kind)) return touchPage(actor, kind, a, b);
   const result = perform(actor, operation);
-  if (gradeOf(kind, result, actor.signals) === 'forbidden') {
+  if (gradeOf(kind, result, actor.troubles) === 'forbidden') {
     throw new InvariantError(OUTCOME, `${opName(kind)} at page ${a} returned ${outcomeName(kind, result)}, which it never does here`);
   }
   return result;
@@ -146,8 +146,11 @@ function areaCall(actor: Actor, operation: Readonly<Op>): number {
       return protect(shadow, operation, mprotect(cpu, at, pages, c));
     case OP_MREMAP: {
       const result = mremap(cpu, at, pages, c, d, e);
-      if (result >= 0) shadow?.moved(at, pages, e, c);
-      else {
+      if (result >= 0) {
+        shadow?.moved(at, pages, e, c);
+        // The move counts also when there was no memory to split the old area: it stays then, empty.
+        if (actor.troubles.allocFailures) shadow?.unsure(at, pages);
+      } else {
         failed(shadow, at, pages, result);
         failed(shadow, e, c, result);
       }

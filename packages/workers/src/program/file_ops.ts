@@ -9,10 +9,13 @@ import { FOLL_WRITE } from '@faultlab/core/fault/foll_flags';
 import { pin_user_pages_remote } from '@faultlab/core/fault/gup';
 import { unpin_user_pages_dirty_lock } from '@faultlab/core/fault/unpin_user_pages';
 import { writebackStep } from '@faultlab/core/io/writeback';
+import { setMemcgMax } from '@faultlab/core/mm/memcg';
 import { MS_SYNC } from '@faultlab/core/mm/mman';
 import { mmap_read_lock_killable, mmap_read_unlock } from '@faultlab/core/mm/mmap_lock';
 import { invalidate_mapping_pages } from '@faultlab/core/mm/truncate';
 import { FILE_END } from '@faultlab/core/mm/unmap_mapping';
+import { SYSCTL_MEMCG } from '@faultlab/core/mm/vm_sysctl';
+import { kswapdStep } from '@faultlab/core/reclaim/try_to_free_pages';
 import { sys_read, sys_write } from '@faultlab/core/syscalls/file_rw';
 import { sys_fsync, sys_msync } from '@faultlab/core/syscalls/msync';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, sys_fallocate, sys_ftruncate } from '@faultlab/core/syscalls/truncate';
@@ -25,6 +28,8 @@ import {
   OP_FREAD,
   OP_FSYNC,
   OP_FWRITE,
+  OP_KSWAPD,
+  OP_MEMORY_MAX,
   OP_MSYNC,
   OP_PIN_RANGE,
   OP_PUNCH,
@@ -68,6 +73,11 @@ export function fileOp(actor: Actor, operation: Readonly<Op>): number {
       return invalidate_mapping_pages(cpu, fileOf(actor, a), 0, FILE_END);
     case OP_WRITEBACK:
       return writeBack(actor);
+    case OP_KSWAPD:
+      return kswapd(actor);
+    case OP_MEMORY_MAX:
+      setMemcgMax(cpu, SYSCTL_MEMCG, a);
+      return 0;
     case OP_READ_RANGE:
       return readRange(actor, a, b);
     default:
@@ -124,6 +134,13 @@ function writeBack(actor: Actor): number {
   const written = writebackStep(actor.cpu);
   if (written === 0) yieldCpu(actor);
   return written;
+}
+
+/** A round of background reclaim; a pause when enough is free. */
+function kswapd(actor: Actor): number {
+  const freed = kswapdStep(actor.cpu);
+  if (freed === 0) yieldCpu(actor);
+  return freed;
 }
 
 /** Pages of the own address space through its page tables, judged one by one. @returns pages read, or an errno */

@@ -37,10 +37,13 @@ export class FileShadow {
   readonly #written: Int32Array;
   /** 1 for pages that a call of this CPU has made zero at some time. */
   readonly #vanished: Uint8Array;
+  /** The device may fail: what was not written back may be gone, and what it held before is back. @kernel mm/page-writeback.c clean after an error */
+  readonly #lossy: boolean;
   #size: number;
 
   /** @param token what the page with that number holds when nobody has written it */
-  constructor(use: FileUse, file: number, token: (page: number) => number) {
+  constructor(use: FileUse, file: number, token: (page: number) => number, ioErrors = false) {
+    this.#lossy = ioErrors && use.initial === 'token';
     this.use = use;
     this.file = file;
     this.#size = use.pages;
@@ -60,7 +63,7 @@ export class FileShadow {
 
   /** Is it known exactly what a read of the page gives? */
   isExact(page: number): boolean {
-    return this.isMine(page) && this.use.discards === 'mine' && this.#state[page] === 0;
+    return this.isMine(page) && this.use.discards === 'mine' && this.#state[page] === 0 && !this.#lossy;
   }
 
   /** What the page holds when nobody has written it. */
@@ -81,15 +84,22 @@ export class FileShadow {
   judge(page: number, value: number, floor: number): void {
     const last = this.#last[page] as number;
     const state = this.#state[page] as number;
-    if (value === 0) {
+    if (this.#lossy) this.#judgeLossy(page, value);
+    else if (value === 0) {
       const vanished = this.use.discards === 'shared' || (state & (MAYBE_ZERO | UNKNOWN)) !== 0;
       if (last !== 0 && !vanished) throw wrong('a write to a file was lost', this.#nameOf(page), last, value);
     } else if (value !== last && (state & UNKNOWN) === 0) this.#judgeChange(page, last, value);
-    if (floor !== NO_FLOOR && this.#neverGoesBack(page) && this.#isOlder(page, value, floor)) {
+    if (floor !== NO_FLOOR && !this.#lossy && this.#neverGoesBack(page) && this.#isOlder(page, value, floor)) {
       throw wrong('an old copy of a page of a file was read', this.#nameOf(page), floor, value);
     }
     this.#state[page] = state & ~UNKNOWN;
     if (value !== last) this.#remember(page, value);
+  }
+
+  /** Something that the page held at some time; never what belongs elsewhere. */
+  #judgeLossy(page: number, value: number): void {
+    if (value === 0 && ((this.#state[page] as number) & (MAYBE_ZERO | UNKNOWN)) !== 0) return;
+    this.judgeCopy(page, value);
   }
 
   /** Judges a private copy of unknown age: something that the page may have held at some time. @throws InvariantError */

@@ -33,6 +33,8 @@ export const OP_NAMES = [
   'msync',
   'evict',
   'writeback',
+  'kswapd',
+  'memory_max',
   // Ranges through the page tables, as a debugger or a driver takes them.
   'read_range',
   'pin_range',
@@ -88,6 +90,8 @@ const OP_ARGS: Readonly<Record<OpName, readonly string[]>> = {
   msync: ['at', 'pages'],
   evict: ['file'],
   writeback: [],
+  kswapd: [],
+  memory_max: ['pages'],
   read_range: ['at', 'pages'],
   pin_range: ['at', 'pages', 'write'],
   uffd_open: [],
@@ -140,6 +144,9 @@ export const OP_FSYNC: OpKind = kind('fsync');
 export const OP_MSYNC: OpKind = kind('msync');
 export const OP_EVICT: OpKind = kind('evict');
 export const OP_WRITEBACK: OpKind = kind('writeback');
+/** Background reclaim, and a limit of the run's memory cgroup that changes. */
+export const OP_KSWAPD: OpKind = kind('kswapd');
+export const OP_MEMORY_MAX: OpKind = kind('memory_max');
 export const OP_READ_RANGE: OpKind = kind('read_range');
 export const OP_PIN_RANGE: OpKind = kind('pin_range');
 export const OP_UFFD_OPEN: OpKind = kind('uffd_open');

@@ -2,7 +2,7 @@
  * How operations may end, and which endings are fine: an access by its signal code, a call by its error number.
  * Next: page_shadow.ts predicts accesses; run_counts.ts counts.
  */
-import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, errnoName } from '@faultlab/core/base/errno';
+import { EAGAIN, EFAULT, EINTR, EINVAL, EIO, ENOMEM, errnoName } from '@faultlab/core/base/errno';
 import { isTouch, OP_MADVISE, OP_MREMAP, OP_PIN_RANGE, OP_READ_RANGE, type OpKind } from './op.ts';
 
 /** Endings of an access. */
@@ -16,7 +16,24 @@ export const BUS_MCEERR_AR = 7;
 const ACCESS_NAMES = ['ok', 'SEGV_MAPERR', 'SEGV_ACCERR', 'BUS_ADRERR', 'OOM', 'killed', 'PFAULT', 'BUS_MCEERR_AR'] as const;
 
 /** How much an ending says: expected; allowed, but worth counting; or impossible in a right model. */
-export type Grade = 'expected' | 'allowed' | 'interesting' | 'forbidden';
+export type Grade = 'expected' | 'expected under injection' | 'allowed' | 'interesting' | 'forbidden';
+
+/** What a run has to be ready for: other endings are legal then. */
+export interface Troubles {
+  /** Signals are sent, by programs or by an injection. */
+  readonly signals: boolean;
+  /** Signals are injected, which explains every ending by a signal. */
+  readonly injectedSignals: boolean;
+  /** Requests of devices fail by injection. */
+  readonly ioErrors: boolean;
+  /** Allocations fail by injection. */
+  readonly allocFailures: boolean;
+}
+
+/** Those that injections bring. */
+export type InjectedTroubles = Omit<Troubles, 'signals'>;
+
+const INJECTED: Grade = 'expected under injection';
 
 /** Name of an ending, given the kind of operation that had it. */
 export function outcomeName(kind: OpKind, result: number): string {
@@ -28,16 +45,18 @@ export function outcomeName(kind: OpKind, result: number): string {
 const EFAULT_KINDS: ReadonlySet<OpKind> = new Set([OP_MREMAP, OP_MADVISE, OP_READ_RANGE, OP_PIN_RANGE]);
 
 /** Grade of an ending in general. What a region's layout says about an access is checked apart from it. */
-export function gradeOf(kind: OpKind, result: number, signals: boolean): Grade {
-  if (isTouch(kind) && result >= 0) return accessGrade(result, signals);
+export function gradeOf(kind: OpKind, result: number, troubles: Troubles): Grade {
+  if (isTouch(kind) && result >= 0) return accessGrade(result, troubles);
   if (result >= 0) return 'expected';
   switch (result) {
     case ENOMEM:
-      return 'interesting';
+      return troubles.allocFailures ? INJECTED : 'interesting';
+    case EIO:
+      return troubles.ioErrors ? INJECTED : 'forbidden';
     case EAGAIN:
       return 'allowed';
     case EINTR:
-      return signals ? 'allowed' : 'forbidden';
+      return bySignal(troubles);
     case EFAULT:
       return isTouch(kind) || EFAULT_KINDS.has(kind) ? 'allowed' : 'forbidden';
     case EINVAL:
@@ -47,7 +66,9 @@ export function gradeOf(kind: OpKind, result: number, signals: boolean): Grade {
   }
 }
 
-function accessGrade(result: number, signals: boolean): Grade {
+const bySignal = ({ signals, injectedSignals }: Troubles): Grade => (injectedSignals ? INJECTED : signals ? 'allowed' : 'forbidden');
+
+function accessGrade(result: number, troubles: Troubles): Grade {
   switch (result) {
     case ACCESS_OK:
       return 'expected';
@@ -55,9 +76,11 @@ function accessGrade(result: number, signals: boolean): Grade {
     case SEGV_ACCERR:
       return 'allowed';
     case ACCESS_OOM:
-      return 'interesting';
+      return troubles.allocFailures ? INJECTED : 'interesting';
+    case BUS_ADRERR:
+      return troubles.ioErrors ? INJECTED : 'forbidden';
     case ACCESS_KILLED:
-      return signals ? 'allowed' : 'forbidden';
+      return bySignal(troubles);
     default:
       return 'forbidden';
   }
@@ -68,6 +91,7 @@ export function outcomeMeaning(kind: OpKind, result: number): string {
   if (isTouch(kind)) {
     if (result === SEGV_MAPERR) return 'no area there at that moment';
     if (result === SEGV_ACCERR) return 'the area forbade it at that moment';
+    if (result === BUS_ADRERR) return 'beyond the end of a file, or its device failed';
     if (result === ACCESS_OOM) return 'no frame or table was free';
     if (result === ACCESS_KILLED) return 'a fatal signal ended the fault';
     if (result === EFAULT) return 'refused, as a user access would have been';
@@ -75,6 +99,7 @@ export function outcomeMeaning(kind: OpKind, result: number): string {
   if (result === ENOMEM)
     return kind === OP_MADVISE ? 'a hole in the range, or a table was full' : 'a hole in the range, or a limit or table was full';
   if (result === EINTR) return 'a fatal signal came while waiting for mmap_lock';
+  if (result === EIO) return 'the device failed';
   if (result === EINVAL) return 'the areas there did not allow it at that moment';
   if (result === EFAULT) return 'the range was not one area at that moment';
   return '';

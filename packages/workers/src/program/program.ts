@@ -4,6 +4,7 @@
  * Next: draw_op.ts, page_shadow.ts
  */
 import type { Backing, Op, OpName } from './op.ts';
+import type { Troubles } from './outcome.ts';
 
 /**
  * Which pages only this CPU writes: those whose offset leaves `offset` when divided by `step`. `all` means that everybody writes
@@ -73,9 +74,23 @@ export interface Program {
   readonly count?: number;
   /** Signals are sent in this run: calls may be interrupted, accesses killed. */
   readonly signals?: boolean;
+  /** Signals are injected, so that every wait may end with one. */
+  readonly injectedSignals?: boolean;
+  /** Requests of devices may fail in this run: accesses end with SIGBUS, calls with EIO, and what was not written back may be lost. */
+  readonly ioErrors?: boolean;
+  /** Any allocation may fail in this run. */
+  readonly allocFailures?: boolean;
   /**
    * This CPU serves the others (it answers userfaults, signals fences, writes back): it goes on, whatever its count and however the run is
    * told to stop, until all others have ended their programs. Helpers are the last CPUs of a run.
    */
   readonly helper?: boolean;
 }
+
+/** What the accesses and calls of the program have to be ready for. */
+export const troublesOf = ({ signals = false, injectedSignals = false, ioErrors = false, allocFailures = false }: Program): Troubles => ({
+  signals,
+  injectedSignals,
+  ioErrors,
+  allocFailures,
+});

@@ -2,12 +2,11 @@
  * Runs a program on a CPU: next operation, log it, do it, judge it, count it, and now and then time it.
  * Next: execute_op.ts
  */
-import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { PC_OP_INDEX, PC_OP_KIND } from '@faultlab/core/memory/percpu';
 import { leftCount } from '../doorbell.ts';
 import type { WorkContext } from '../work.ts';
 import { type Actor, createActor } from './actor.ts';
-import { betweenOps, dropSpace, enterSpace, handleSignals, useSpace } from './calls.ts';
+import { betweenOps, dropSpace, enterSpace, handleSignals, settle, useSpace } from './calls.ts';
 import { OpSource } from './draw_op.ts';
 import { executeOp, prepareOp } from './execute_op.ts';
 import { callPath, FaultPathProbe, NO_PATH } from './fault_path.ts';
@@ -48,7 +47,7 @@ export default function runProgram(context: WorkContext, order: ProgramOrder): P
   run.body();
   enterSpace(cpu, 0);
   dropSpace(cpu, order.home);
-  rcu_barrier(cpu);
+  settle(cpu);
   return run.result();
 }
 

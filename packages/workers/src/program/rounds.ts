@@ -28,7 +28,7 @@ import {
 } from './calls.ts';
 import { CONTENT } from './file_shadow.ts';
 import { OP_READ, OP_WRITE } from './op.ts';
-import { ACCESS_KILLED, ACCESS_OK, ACCESS_OOM, outcomeName } from './outcome.ts';
+import { ACCESS_KILLED, ACCESS_OK, ACCESS_OOM, BUS_ADRERR, outcomeName } from './outcome.ts';
 import { OUTCOME, type PageShadow } from './page_shadow.ts';
 import { publish } from './published.ts';
 import { describeStamp, stampFits } from './stamp.ts';
@@ -52,7 +52,11 @@ export function growStack(actor: Actor, at: number, pages: number): number {
   const top = at + pages - 1;
   const mapped = mmap(actor.cpu, top, 1, READ_WRITE, PRIVATE | MAP_FIXED | MAP_GROWSDOWN);
   if (mapped < 0) return mapped;
-  for (let page = top; page >= at; page -= 3) if (!useFreshPage(actor, page)) break;
+  for (let page = top; page >= at; page -= 3) {
+    // A stack that finds no memory to grow does not grow: the access is one to a hole.
+    if (actor.troubles.allocFailures && read(actor.cpu, page) !== ACCESS_OK) break;
+    if (!useFreshPage(actor, page)) break;
+  }
   return unmapForSure(actor, at, pages);
 }
 
@@ -205,7 +209,7 @@ function overwrite(actor: Actor, page: number): number {
 
 function went(actor: Actor, kind: number, page: number, result: number): boolean {
   if (result === ACCESS_OK) return true;
-  if (result === ACCESS_OOM) return false;
+  if (result === ACCESS_OOM || (result === BUS_ADRERR && actor.troubles.ioErrors)) return false;
   if (actor.signals && result === ACCESS_KILLED) {
     handleSignals(actor.cpu);
     return false;

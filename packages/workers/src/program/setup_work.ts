@@ -6,11 +6,10 @@ import { type MappingId, NO_MAPPING } from '@faultlab/core/base/brand';
 import { errnoName } from '@faultlab/core/base/errno';
 import { UsageError } from '@faultlab/core/base/errors';
 import type { Cpu } from '@faultlab/core/cpu';
-import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { createFile, type FileSpec } from '@faultlab/core/mm/address_space';
 import type { WorkContext } from '../work.ts';
 import { createActor } from './actor.ts';
-import { betweenOps, enterSpace, newSpace } from './calls.ts';
+import { betweenOps, enterSpace, newSpace, settle } from './calls.ts';
 import { executeOp, prepareOp } from './execute_op.ts';
 import { describeOp, isTouch, type Op } from './op.ts';
 
@@ -47,7 +46,7 @@ export default function setUp(context: WorkContext, order: SetupOrder): SetUp {
     betweenOps(cpu);
   }
   enterSpace(cpu, 0);
-  rcu_barrier(cpu);
+  settle(cpu);
   return { space, files };
 }
 

@@ -21,10 +21,10 @@ export function touchPage(actor: Actor, kind: OpKind, page: number, stamp: numbe
   const floor = writes ? NO_FLOOR : floorOf(actor, page);
   const result = access(actor, kind, page, stamp);
   if (shadow !== undefined && writes && result !== ACCESS_OK) shadow.writeEnded(page);
-  const busAllowed = shadow !== undefined && (shadow.mayBeBeyondEnd(page) || mayBeRefused(actor, shadow));
+  const busAllowed = actor.troubles.ioErrors || (shadow !== undefined && (shadow.mayBeBeyondEnd(page) || mayBeRefused(actor, shadow)));
   if (predicted === ACCESS_OK && mayBeBus(kind, result) && busAllowed) return result;
   if (predicted !== undefined) judgeEnding(actor, kind, page, predicted, result);
-  else if (gradeOf(kind, result, actor.signals) === 'forbidden' && !(result === BUS_ADRERR && busAllowed)) {
+  else if (gradeOf(kind, result, actor.troubles) === 'forbidden' && !(result === BUS_ADRERR && busAllowed)) {
     throw impossible(kind, page, result, 'that is never possible here');
   }
   if (result !== ACCESS_OK || shadow === undefined) return result;
@@ -76,7 +76,8 @@ function judgeEnding(actor: Actor, kind: OpKind, page: number, predicted: number
   if (result === predicted || result === ACCESS_OOM) return;
   if (actor.signals && (result === ACCESS_KILLED || result === EINTR || result === EFAULT)) return;
   const byUser = kind === OP_READ || kind === OP_WRITE;
-  if (!byUser && predicted !== ACCESS_OK && result < 0) return;
+  // Where user code would be out of memory, or get a signal, the kernel's own access is refused.
+  if (!byUser && (predicted !== ACCESS_OK || actor.troubles.allocFailures) && result < 0) return;
   throw impossible(kind, page, result, `the area there makes it ${outcomeName(OP_READ, predicted)}`);
 }
 

@@ -4,7 +4,7 @@
  */
 import type { UffdId, Word } from '@faultlab/core/base/brand';
 import { NO_UFFD } from '@faultlab/core/base/brand';
-import { EAGAIN, EEXIST, ENODEV, ENOENT } from '@faultlab/core/base/errno';
+import { EAGAIN, EEXIST, ENODEV, ENOENT, ENOMEM } from '@faultlab/core/base/errno';
 import type { Cpu } from '@faultlab/core/cpu';
 import { atomic_read, atomic_set, atomic_xchg } from '@faultlab/core/memory/atomic';
 import { UFFD_EVENT_PAGEFAULT, UFFD_PAGEFAULT_FLAG_WP } from '@faultlab/core/mm/userfaultfd_wait';
@@ -78,8 +78,8 @@ function serve(actor: Actor, ctx: UffdId): number {
   }
   const zero = vpn % ZERO_EVERY === 0 && shadowOf(actor, vpn)?.region.fresh === 'either';
   const filled = zero ? userfaultfd_zeropage(cpu, ctx, vpn, 1) : userfaultfd_copy(cpu, ctx, vpn, 1, fillStamp);
-  // Somebody else was first, or the range is not registered any more: whoever waits looks again.
-  if (filled === EEXIST || filled === ENOENT || filled === EAGAIN) userfaultfd_wake(cpu, ctx, vpn, 1);
+  // Somebody else was first, the range is not registered any more, or there was no memory: whoever waits looks again.
+  if (filled === EEXIST || filled === ENOENT || filled === EAGAIN || filled === ENOMEM) userfaultfd_wake(cpu, ctx, vpn, 1);
   else if (filled < 0) return filled;
   return 1;
 }

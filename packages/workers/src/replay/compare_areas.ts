@@ -3,6 +3,9 @@
  *
  * A call may report several areas, one for each that it went through, and a later one may merge with those before it. So an area that is
  * not the last may also be found inside a later one of the same call.
+ *
+ * Where allocations may fail, areas that could be one may stay several: merging is given up when there is no memory for it. Then the
+ * reported area is looked for in all the pieces together.
  * Next: replay_cpu.ts
  */
 import { NO_MAPPING, NO_VMA, type Vpn } from '@faultlab/core/base/brand';
@@ -15,12 +18,13 @@ import { protString } from '@faultlab/core/mm/vm_flags';
 import { fileAt } from './replay_map.ts';
 import { type ModelArea, NO_FILE, type ReplayMap } from './replay_program.ts';
 
-/** @returns for each reported area undefined when the model agrees, else what the model has there instead (null for nothing) */
-export function compareAreas(cpu: Cpu, map: ReplayMap, reported: readonly ModelArea[]): (ModelArea | null | undefined)[] {
+/** @param mayBeCut areas may be in pieces. @returns for each reported area undefined when the model agrees, else what the model has there instead (null for nothing) */
+export function compareAreas(cpu: Cpu, map: ReplayMap, reported: readonly ModelArea[], mayBeCut = false): (ModelArea | null | undefined)[] {
   return reported.map((area, index) => {
     const found = areaAt(cpu, map, area.start);
     if (found === null) return null;
     if (agrees(area, found)) return undefined;
+    if (mayBeCut && isWithin(area, piecesAround(cpu, map, found))) return undefined;
     const later = reported.slice(index + 1);
     const mergedLater = later.some((other) => other.start <= area.start && area.end <= other.end && agrees(other, found));
     return mergedLater ? undefined : found;
@@ -33,6 +37,25 @@ const agrees = (one: ModelArea, other: ModelArea): boolean =>
   one.prot === other.prot &&
   one.file === other.file &&
   (one.file === NO_FILE || one.pgoff === other.pgoff);
+
+const isWithin = (one: ModelArea, other: ModelArea): boolean =>
+  other.start <= one.start && one.end <= other.end && one.prot === other.prot && isSameFile(one, other);
+
+const isSameFile = (one: ModelArea, other: ModelArea): boolean =>
+  one.file === other.file && (one.file === NO_FILE || one.pgoff - one.start === other.pgoff - other.start);
+
+/** The area together with those beside it that go on in the same way. */
+function piecesAround(cpu: Cpu, map: ReplayMap, found: ModelArea): ModelArea {
+  let whole = found;
+  for (;;) {
+    const before = whole.start > 0 ? areaAt(cpu, map, whole.start - 1) : null;
+    const after = areaAt(cpu, map, whole.end);
+    const joined = [before, after].find((piece) => piece !== null && piece.prot === whole.prot && isSameFile(piece, whole));
+    if (joined === undefined || joined === null) return whole;
+    const first = joined.start < whole.start ? joined : whole;
+    whole = { ...whole, start: first.start, pgoff: first.pgoff, end: Math.max(whole.end, joined.end) };
+  }
+}
 
 /** By the order of the trace nobody else changes the areas now, so no lock is needed to read one. */
 function areaAt(cpu: Cpu, map: ReplayMap, page: number): ModelArea | null {

@@ -19,6 +19,7 @@ import { carryOutCall, mappingOf } from './carry_out.ts';
 import { compareAreas } from './compare_areas.ts';
 import { awaitCompleted, awaitTime, publishCompleted } from './completion.ts';
 import { FaultCounts } from './fault_counts.ts';
+import { Insistence } from './insist.ts';
 import { makeKernelArea } from './kernel_area.ts';
 import type { CallStep, ModelArea, ReplayOrder, ReplayProgram, Step } from './replay_program.ts';
 import { Spaces } from './spaces.ts';
@@ -45,6 +46,8 @@ export interface ReplayCpuResult {
   readonly skipped: Readonly<Record<string, number>>;
   /** Operations that had to sleep until another thread was as far as in the trace. */
   readonly orderSleeps: number;
+  /** Operations that were done again, because an injection had ended them. */
+  readonly repeated: number;
   readonly differences: readonly RawDifference[];
   readonly finished: boolean;
 }
@@ -83,6 +86,7 @@ class Replayer {
   readonly #skipped = new Map<string, number>();
   readonly #differences: RawDifference[] = [];
   readonly #stopped: () => boolean;
+  readonly #insistence: Insistence | undefined;
   #startMs = 0;
   #ops = 0;
   #faults = 0;
@@ -102,6 +106,7 @@ class Replayer {
     this.#probe = new FaultPathProbe(cpu);
     this.#latency = new LatencyRecorder(cpu.memory.user, arena.latency(cpu.id));
     this.#stopped = () => context.stopRequested();
+    this.#insistence = order.troubles === undefined ? undefined : new Insistence(cpu, order.troubles);
   }
 
   run(): void {
@@ -128,6 +133,7 @@ class Replayer {
       areasAgreeing: this.#areasAgreeing,
       skipped: Object.fromEntries(this.#skipped),
       orderSleeps: this.#orderSleeps,
+      repeated: this.#insistence?.repeated ?? 0,
       differences: this.#differences,
       finished: this.#finished,
     };
@@ -180,12 +186,14 @@ class Replayer {
     const page = program.value[seq] as Vpn;
     this.#probe.begin();
     const startMs = cpu.now();
-    const got =
+    const access = (): number =>
       (code & PF_WRITE) !== 0 ? userWrite(cpu, page, seq + 1) : (code & PF_INSTR) !== 0 ? userExecute(cpu, page) : userRead(cpu, page);
+    const expected = EXPECTED_ACCESS[program.outcome[seq] as number] as number;
+    const got = this.#insistence === undefined ? access() : this.#insistence.until(expected, access);
     const path = this.#probe.end(got === 0);
     if (path !== NO_PATH) this.#latency.record(path, (cpu.now() - startMs) * NS_PER_MS);
     this.#faultCounts.add(code, path);
-    if (got !== EXPECTED_ACCESS[program.outcome[seq] as number]) this.#differ({ thread: program.thread, seq, what: 'fault', got });
+    if (got !== expected) this.#differ({ thread: program.thread, seq, what: 'fault', got });
     else if (got !== 0) this.#refusedAsExpected++;
     const grown = program.growth.get(seq);
     if (grown !== undefined) this.#compare(program, seq, [grown]);
@@ -196,13 +204,21 @@ class Replayer {
     const path = STEP_PATHS.get(program.kind[seq] as number);
     const ready = step.do === 'exec' || step.do === 'exit' || step.do === 'clone' || step.do === 'skip' || this.#spaces.enter(space);
     const startMs = this.#cpu.now();
-    const got = ready ? this.#carryOut(step, space) : EINVAL;
-    if (path !== undefined && step.do !== 'skip') this.#latency.record(path, (this.#cpu.now() - startMs) * NS_PER_MS);
     const expected = step.do === 'call' ? step.expected : 0;
+    const got = ready ? this.#carryOutForSure(step, space, expected) : EINVAL;
+    if (path !== undefined && step.do !== 'skip') this.#latency.record(path, (this.#cpu.now() - startMs) * NS_PER_MS);
     if (got !== expected) this.#differ({ thread: program.thread, seq, what: 'call', got });
     if (!ready) return;
     if (step.do === 'call') this.#compare(program, seq, step.areas);
     if (step.do === 'area') this.#compare(program, seq, [step.area]);
+  }
+
+  /** The same, also when injections are in the way. */
+  #carryOutForSure(step: Step, space: number, expected: number): number {
+    if (this.#insistence === undefined) return this.#carryOut(step, space);
+    const got = this.#insistence.until(expected, () => this.#carryOut(step, space));
+    if (step.do === 'call' && got === expected) this.#insistence.afterMove(step);
+    return got;
   }
 
   /** @returns a result as that of a system call; 0 for what has none */
@@ -232,7 +248,7 @@ class Replayer {
 
   #compare(program: ReplayProgram, seq: number, reported: readonly ModelArea[]): void {
     if (reported.length === 0) return;
-    compareAreas(this.#cpu, this.#order.map, reported).forEach((got, index) => {
+    compareAreas(this.#cpu, this.#order.map, reported, this.#order.troubles?.allocFailures).forEach((got, index) => {
       this.#areas++;
       if (got === undefined) this.#areasAgreeing++;
       else this.#keep({ thread: program.thread, seq, what: 'area', index, got });

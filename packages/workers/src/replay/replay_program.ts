@@ -3,6 +3,7 @@
  * Next: compile_program.ts makes it, replay_cpu.ts executes it.
  */
 import type { ThreadWaits } from '../perf_script/order.ts';
+import type { InjectedTroubles } from '../program/outcome.ts';
 
 /** An area that the kernel reported, in the model's pages. */
 export interface ModelArea {
@@ -99,6 +100,8 @@ export interface ReplayOrder {
   readonly stackPagesMax: number;
   /** Disagreements kept per CPU; all are counted. */
   readonly keep: number;
+  /** What injections may do to operations; absent when nothing is injected. */
+  readonly troubles?: InjectedTroubles;
 }
 
 /** How the user words are divided; see completion.ts and spaces.ts. */

@@ -38,6 +38,7 @@ export function replayReport(result: ReplayResult): string[] {
     ...vmstatTable(result.counters),
     '',
     ...lockStatTable(result.locks),
+    ...injectLines(result),
     ...noteLines(result),
     ...differenceLines(result),
     ...violationLines(result),
@@ -115,6 +116,11 @@ function faultTable({ faults }: ReplayResult): string[] {
 function latencyTable({ latency }: ReplayResult): string[] {
   const rows = latency.map(({ path, timed, p50, p99, p999, max }) => [path, grouped(timed), ...[p50, p99, p999, max].map(duration)]);
   return textTable(['path', 'count', 'p50', 'p99', 'p99.9', 'max'], rows, ['left']);
+}
+
+function injectLines({ inject }: ReplayResult): string[] {
+  if (inject === undefined) return [];
+  return ['', `${inject.counts}; ${plural(inject.repeated, 'operation')} that one of these had ended, done again`];
 }
 
 function noteLines({ faults, skipped }: ReplayResult): string[] {

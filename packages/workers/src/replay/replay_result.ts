@@ -45,6 +45,17 @@ export interface ReplayIo {
   readonly latencyUsMax: number;
 }
 
+/** What went wrong on request. */
+export interface ReplayInject {
+  /** As --inject takes it. */
+  readonly spec: string;
+  readonly seed: number;
+  /** Operations that were done again, because an injection had ended them. */
+  readonly repeated: number;
+  /** `injected: io_error 12` */
+  readonly counts: string;
+}
+
 export interface ReplayResult {
   readonly schema: typeof REPLAY_SCHEMA;
   readonly kind: 'replay';
@@ -81,6 +92,8 @@ export interface ReplayResult {
   readonly differences: readonly Difference[];
   /** Null when files needed no device. */
   readonly io: ReplayIo | null;
+  /** What was injected, as text; absent when nothing was. */
+  readonly inject?: ReplayInject;
   readonly counters: Counters;
   readonly latency: readonly LatencySummary[];
   readonly locks: readonly LockStatRow[];
@@ -89,6 +102,7 @@ export interface ReplayResult {
 }
 
 /** The last line of a report. */
-export function verdictLine({ name, faults, unexpected, areas }: ReplayResult): string {
-  return `replay: ${name}: ${faults.replayed} of ${faults.total} faults replayed, ${unexpected} unexpected, ${areas.agreeing} of ${areas.total} areas agree`;
+export function verdictLine({ name, faults, unexpected, areas, inject }: ReplayResult): string {
+  const injected = inject === undefined ? '' : `, inject=${inject.spec} seed=${inject.seed}`;
+  return `replay: ${name}: ${faults.replayed} of ${faults.total} faults replayed, ${unexpected} unexpected, ${areas.agreeing} of ${areas.total} areas agree${injected}`;
 }

@@ -18,6 +18,8 @@ import { readCounters } from '@faultlab/core/trace/counters';
 import { counterDelta, lockStatDelta } from '../deltas.ts';
 import { readLatency } from '../device/device_options.ts';
 import { environment } from '../environment.ts';
+import { checkInject, injectedLine, injectIntoDevices, injects, mendDevices, planFor, troublesBy } from '../inject/apply.ts';
+import { type Injection, injectText } from '../inject/injections.ts';
 import { LatencyTotals } from '../latency_totals.ts';
 import { bootMachine, type Machine } from '../machine.ts';
 import { loadTimeline } from '../perf_script/build_timeline.ts';
@@ -32,7 +34,7 @@ import { type FileState, type PrepareOrder, REPLAY_DEVICE } from './prepare_work
 import type { ReplayCpuResult } from './replay_cpu.ts';
 import { planReplay, type ReplayPlan } from './replay_plan.ts';
 import type { ReplayOrder, ReplayProgram, Speed } from './replay_program.ts';
-import { REPLAY_SCHEMA, type ReplayIo, type ReplayResult, type ReplayVerdict } from './replay_result.ts';
+import { REPLAY_SCHEMA, type ReplayInject, type ReplayIo, type ReplayResult, type ReplayVerdict } from './replay_result.ts';
 
 export type { Difference, ReplayResult, ReplayVerdict } from './replay_result.ts';
 
@@ -54,6 +56,10 @@ export interface ReplayOptions {
   readonly verify?: boolean;
   /** Differences to describe; all are counted. 10 when not given. */
   readonly show?: number;
+  /** What goes wrong while the CPUs replay; see faultlab list injections. */
+  readonly inject?: readonly Injection[];
+  /** What injections are drawn from; 1 when not given. */
+  readonly seed?: number;
   /** Ends the replay early, cleanly. */
   readonly signal?: AbortSignal;
   /** A CPU that makes no progress for so many milliseconds has stalled. */
@@ -87,6 +93,7 @@ export async function replayTimeline(timeline: Timeline, options: ReplayOptions 
   const files = cold ? 'cold' : io === undefined ? 'resident' : 'warm';
   const latency = io === undefined || typeof io === 'string' ? readLatency(io ?? COLD_IO) : io;
   const plan = planReplay(timeline, files !== 'resident');
+  checkReplayInject(options.inject ?? [], files !== 'resident', plan.cpus.length);
   if (timeline.ops.count === 0) {
     throw new UsageError(
       `${options.name} has no operation of a user program; record page faults and memory system calls with --show-mmap-events --show-task-events.`,
@@ -98,10 +105,21 @@ export async function replayTimeline(timeline: Timeline, options: ReplayOptions 
     ...(files === 'resident' ? {} : { devices: [{ latency }] }),
     ...(options.policy === undefined ? {} : { policy: options.policy }),
     ...(options.verify === undefined ? {} : { verify: options.verify }),
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
   });
   return await new ReplayInProgress(plan, machine, files, options).finish();
 }
+
+/** @throws UsageError for what cannot happen in this replay */
+function checkReplayInject(inject: readonly Injection[], device: boolean, cpus: number): void {
+  checkInject(inject, cpus);
+  const ofDevice = DEVICE_INJECTIONS.find((name) => injects(inject, name));
+  if (ofDevice !== undefined && !device) {
+    throw new UsageError(`${ofDevice} needs a block device, but all pages of files are in memory; add --cold or --io.`);
+  }
+}
+const DEVICE_INJECTIONS = ['io_error', 'slow_io', 'silent_device'] as const;
 
 class ReplayInProgress {
   readonly #plan: ReplayPlan;
@@ -159,15 +177,20 @@ class ReplayInProgress {
     const { memory } = this.#machine;
     const before = { counters: readCounters(memory), locks: readLockStat(memory) };
     const stopReporting = this.#reportProgress();
+    const { inject = [] } = this.#options;
+    const { seed, devices } = this.#machine.config;
+    injectIntoDevices(memory, devices, inject, seed);
     try {
       this.#run = await this.#machine.run<ReplayOrder, ReplayCpuResult>({
         work: REPLAY,
         data: (cpu) => this.#orderOf(cpu),
+        inject: (cpu) => planFor(inject, { cpu, seed }),
         describeOp: (cpu) => this.#describeOp(cpu),
         ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
       });
     } finally {
       stopReporting();
+      mendDevices(memory, devices, seed);
       this.#counters = counterDelta(readCounters(memory), before.counters);
       this.#locks = lockStatDelta(readLockStat(memory), before.locks);
       this.#latency.addFrom(this.#machine);
@@ -179,12 +202,14 @@ class ReplayInProgress {
 
   #orderOf(cpu: number): ReplayOrder {
     const { cpus, programs, map, stackPagesMax } = this.#plan;
+    const { inject = [] } = this.#options;
     return {
       programs: (cpus[cpu] as readonly number[]).map((thread) => programs[thread] as ReplayProgram),
       map,
       speed: this.#options.speed ?? 'max',
       stackPagesMax,
       keep: this.#options.show ?? SHOW_DEFAULT,
+      ...(inject.length === 0 ? {} : { troubles: troublesBy(inject) }),
     };
   }
 
@@ -239,6 +264,12 @@ class ReplayInProgress {
     return { start: this.#files, model: latencyText(device.latency), reads, pagesRead, writes, pagesWritten, latencyUsMax };
   }
 
+  #injected(repeated: number): { readonly inject?: ReplayInject } {
+    const { inject = [] } = this.#options;
+    const counts = injectedLine(inject, this.#counters);
+    return counts === undefined ? {} : { inject: { spec: injectText(inject), seed: this.#machine.config.seed, repeated, counts } };
+  }
+
   #violated(violation: RunViolation): void {
     this.#violations.push(violation);
     this.#verdict = 'violation';
@@ -284,6 +315,7 @@ class ReplayInProgress {
         show,
       ),
       io: this.#io(),
+      ...this.#injected(sum((result) => result.repeated)),
       counters: this.#counters,
       latency: this.#latency.summaries(),
       locks: this.#locks,

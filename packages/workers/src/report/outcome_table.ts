@@ -2,19 +2,22 @@
  * How operations ended, with a grade for each ending: what is expected, what is fine, what is rare but legal, what must never be.
  */
 import { opName } from '../program/op.ts';
-import { gradeOf, outcomeMeaning, outcomeName } from '../program/outcome.ts';
+import { gradeOf, type InjectedTroubles, outcomeMeaning, outcomeName } from '../program/outcome.ts';
 import type { OutcomeCount } from '../program/outcome_counts.ts';
 import { grouped } from './numbers.ts';
 import { textTable } from './text_table.ts';
 
-export function outcomeTable(outcomes: readonly OutcomeCount[]): string[] {
+const NO_TROUBLES: InjectedTroubles = { injectedSignals: false, ioErrors: false, allocFailures: false };
+
+/** @param troubles what the run had to be ready for; a table does not ask whether programs sent signals */
+export function outcomeTable(outcomes: readonly OutcomeCount[], troubles: InjectedTroubles = NO_TROUBLES): string[] {
   const totals = new Map<number, number>();
   for (const { kind, count } of outcomes) totals.set(kind, (totals.get(kind) ?? 0) + count);
   const rows = outcomes.map(({ kind, result, count }) => [
     `${opName(kind)}: ${outcomeName(kind, result)}`,
     grouped(count),
     `${((100 * count) / (totals.get(kind) ?? count)).toFixed(2)}%`,
-    gradeOf(kind, result, true),
+    gradeOf(kind, result, { ...troubles, signals: true }),
     outcomeMeaning(kind, result),
   ]);
   return textTable(['RESULT', 'SAMPLES', 'FREQ', 'EXPECT', 'DESCRIPTION'], rows, ['left', 'right', 'right', 'left', 'left']);

@@ -2,7 +2,10 @@
  * The text at the end of a stress run: tables, then what went wrong if anything did, then one line with the verdict and every parameter.
  */
 import type { Environment } from '../environment.ts';
+import { injectedLine, troublesBy } from '../inject/apply.ts';
+import { injectText } from '../inject/injections.ts';
 import { TIMED_ACCESSES, TIMED_CALLS } from '../program/program_work.ts';
+import type { ScenarioResult } from '../run_scenario.ts';
 import type { StressOptions, StressOutcome } from '../stress/run_stress.ts';
 import { faultsOf, type StressTotals } from '../stress/stress_totals.ts';
 import { failureBlock } from './failure_block.ts';
@@ -16,13 +19,18 @@ import { vmstatTable } from './vmstat_table.ts';
 /** Share of the host beyond which other programs spoil the times. */
 const SCARCE_SHARE = 0.2;
 
-type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verify' | 'scenarios'> & {
+type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verify' | 'scenarios' | 'inject'> & {
   readonly policy: string;
   readonly arch?: string;
 };
 
-/** @returns lines; the last one is the verdict */
-export function stressReport(parameters: StressParameters, outcome: StressOutcome, host: Environment): string[] {
+/** @param notes lines to stand before the verdict @returns lines; the last one is the verdict */
+export function stressReport(
+  parameters: StressParameters,
+  outcome: StressOutcome,
+  host: Environment,
+  notes: readonly string[] = [],
+): string[] {
   const { totals, failed } = outcome;
   return [
     '',
@@ -35,7 +43,7 @@ export function stressReport(parameters: StressParameters, outcome: StressOutcom
     ...pathTable(totals.counters, totals.outcomes, totals.latency.summaries()),
     '',
     'How operations ended',
-    ...outcomeTable(totals.outcomes),
+    ...outcomeTable(totals.outcomes, troublesBy(parameters.inject ?? [])),
     '',
     "# faultlab: a model's counters, under the names of /proc/vmstat",
     ...vmstatTable(totals.counters),
@@ -43,16 +51,23 @@ export function stressReport(parameters: StressParameters, outcome: StressOutcom
     ...lockStatTable(totals.locks),
     '',
     fairnessLine(totals),
+    ...injectedLines(parameters, totals),
     ...unseenLines(totals),
-    ...(failed === undefined ? [] : ['', ...failureBlock(failed, again(parameters, failed.scenario, failed.seed))]),
+    ...(failed === undefined ? [] : ['', ...failureLines(parameters, failed)]),
+    ...notes,
     '',
     verdictLine(parameters, outcome),
   ];
 }
 
+/** What went wrong, and how to do it again. */
+export const failureLines = (parameters: StressParameters, failed: ScenarioResult): string[] =>
+  failureBlock(failed, again(parameters, failed.scenario, failed.seed));
+
 /** `stress: SUCCESS policy=... faults=... violations=0` */
 export function verdictLine(parameters: StressParameters, outcome: StressOutcome): string {
   const { failed, totals } = outcome;
+  const { inject = [] } = parameters;
   const fields = [
     `policy=${parameters.policy}`,
     ...(isReference(parameters) ? [] : [`arch=${parameters.arch}`]),
@@ -61,6 +76,7 @@ export function verdictLine(parameters: StressParameters, outcome: StressOutcome
     `seconds=${parameters.seconds}`,
     `seed=${parameters.seed}`,
     `verify=${parameters.verify}`,
+    ...(inject.length === 0 ? [] : [`inject=${injectText(inject)}`]),
     `faults=${faultsOf(totals.counters)}`,
     `violations=${failed?.violations.length ?? 0}`,
   ];
@@ -75,10 +91,11 @@ const isReference = ({ arch = 'x86' }: StressParameters): boolean => arch === 'x
 
 /** The command that repeats a slice. */
 function again(parameters: StressParameters, scenario: string, seed: number): string {
-  const { policy, cpus, seconds, verify } = parameters;
+  const { policy, cpus, seconds, verify, inject = [] } = parameters;
   const arch = isReference(parameters) ? '' : ` --arch ${parameters.arch}`;
   const options = `--scenario ${scenario} --policy ${policy}${arch} --cpus ${cpus} --seconds ${seconds} --seed ${seed}`;
-  return `npx --yes pnpm@12 stress ${options}${verify ? ' --verify' : ''}`;
+  const injected = inject.length === 0 ? '' : ` --inject ${injectText(inject)}`;
+  return `npx --yes pnpm@12 stress ${options}${verify ? ' --verify' : ''}${injected}`;
 }
 
 /** What the threads received of the host, and what others took meanwhile. */
@@ -104,6 +121,11 @@ function scenarioTable(totals: StressTotals): string[] {
 function fairnessLine(totals: StressTotals): string {
   const { min, max, mean } = totals.fairness;
   return `Fairness: operations per CPU ${grouped(min)} to ${grouped(max)}, mean ${grouped(mean)} (Max/Min: ${max}/${min})`;
+}
+
+function injectedLines({ inject = [] }: StressParameters, totals: StressTotals): string[] {
+  const line = injectedLine(inject, totals.counters);
+  return line === undefined ? [] : [line];
 }
 
 function unseenLines(totals: StressTotals): string[] {

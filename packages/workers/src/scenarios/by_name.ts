@@ -21,6 +21,7 @@ import { mprotectStorm } from './mprotect_storm.ts';
 import { munmapStorm } from './munmap_storm.ts';
 import { processChurn } from './process_churn.ts';
 import { readahead } from './readahead.ts';
+import { refaultThrash } from './refault_thrash.ts';
 import { samePageStorm } from './same_page_storm.ts';
 import { sharedWriteStorm } from './shared_write_storm.ts';
 import { shmemStorm } from './shmem_storm.ts';
@@ -62,6 +63,7 @@ export const SCENARIOS: readonly Scenario[] = [
   forkIo,
   signalWaits,
   storageSwarm,
+  refaultThrash,
   swarm,
   canary,
 ];

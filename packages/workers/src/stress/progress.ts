@@ -2,7 +2,6 @@
  * Progress of a stress run while it lasts: a few lines that are drawn again and again on a terminal, one line every few seconds elsewhere.
  */
 
-import type { WriteStream } from 'node:tty';
 import { readCounters } from '@faultlab/core/trace/counters';
 import { type Counters, counterDelta } from '../deltas.ts';
 import type { Machine } from '../machine.ts';
@@ -10,7 +9,10 @@ import { short } from '../report/numbers.ts';
 import { faultsOf } from './stress_totals.ts';
 
 /** Where progress goes: a terminal or anything that takes text. */
-export type ProgressStream = Pick<WriteStream, 'write'> & { readonly isTTY?: boolean };
+export interface ProgressStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
 
 const TERMINAL_MS = 500;
 const LINE_MS = 4_000;

@@ -4,9 +4,10 @@
  * Next: stress_totals.ts
  */
 
-import { readLockStat } from '@faultlab/core/locking/lock_stat';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { othersWatch } from '../environment.ts';
+import { checkInject } from '../inject/apply.ts';
+import type { Injection } from '../inject/injections.ts';
 import { bootMachine, type Machine } from '../machine.ts';
 import { runScenarioOn, type ScenarioResult } from '../run_scenario.ts';
 import type { Scenario } from '../scenario.ts';
@@ -22,54 +23,83 @@ export interface StressOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly verify: boolean;
+  readonly inject?: readonly Injection[];
+  /** A CPU that makes no progress for so many milliseconds has stalled. */
+  readonly stallMs?: number;
   readonly signal?: AbortSignal;
-  /** Called when a slice begins, and with the machine, whose counters may be read while it runs. */
-  readonly onSlice?: (slice: { readonly scenario: string; readonly machine: Machine }) => void;
-  readonly onSliceEnd?: (result: ScenarioResult) => void;
+  /** Called before a slice begins, and with the machine, whose counters may be read while it runs; the slice waits for what it returns. */
+  readonly onSlice?: (slice: { readonly scenario: string; readonly machine: Machine }) => void | Promise<void>;
+  /** Called with the sums so far after every slice; the next one begins when what it returns has settled. */
+  readonly onSliceEnd?: (result: ScenarioResult, soFar: StressSoFar) => void | Promise<void>;
+  /** Where an earlier process stopped; the run goes on with the next seed, and its sums are added to. */
+  readonly from?: StressSoFar;
 }
 
-export interface StressOutcome {
+/** A run between two slices. */
+export interface StressSoFar {
   readonly totals: StressTotals;
+  /** Slices that are over, which is how many seeds have been used. */
+  readonly slices: number;
+  /** From the first slice to the last, pauses included; of all processes together. */
+  readonly elapsedMs: number;
+}
+
+export interface StressOutcome extends StressSoFar {
   /** The slice that went wrong; the run ended with it. */
   readonly failed: ScenarioResult | undefined;
   readonly interrupted: boolean;
-  /** From the first slice to the last, pauses included. */
-  readonly elapsedMs: number;
   /** Cores that other programs used meanwhile. */
   readonly othersCores: number;
 }
 
 const SLICE_SECONDS_MIN = 0.25;
 const SLICE_SECONDS_MAX = 3;
+/** A run with less time left is over. */
+export const LEFT_SECONDS_MIN = 0.05;
 
 /** The seed of a slice; that of the first is the seed of the run, so that one scenario with one seed can be repeated. */
 export const sliceSeed = (seed: number, slice: number): number => (seed + Math.imul(slice, 0x9e3779b1)) >>> 0;
 
 /** @throws UsageError for a bad option */
 export async function runStress(options: StressOptions): Promise<StressOutcome> {
-  const { policy, arch = 'x86', cpus, seed, verify, scenarios, seconds } = options;
-  await using machine = await bootMachine({ policy, arch, cpus, seed, verify, devices: devicesFor(scenarios) });
-  const totals = new StressTotals(cpus);
+  const { policy, arch = 'x86', cpus, seed, verify, scenarios, seconds, inject = [], stallMs } = options;
+  checkInject(inject, cpus);
+  await using machine = await bootMachine({
+    policy,
+    arch,
+    cpus,
+    seed,
+    verify,
+    devices: devicesFor(scenarios),
+    ...(stallMs === undefined ? {} : { stallMs }),
+  });
+  const {
+    totals,
+    slices: slicesBefore,
+    elapsedMs: earlierMs,
+  } = options.from ?? { totals: new StressTotals(cpus), slices: 0, elapsedMs: 0 };
   const startedMs = performance.now();
   const others = othersWatch();
-  const leftSeconds = (): number => seconds - (performance.now() - startedMs) / 1000;
+  const elapsedMs = (): number => earlierMs + performance.now() - startedMs;
+  const leftSeconds = (): number => seconds - elapsedMs() / 1000;
   const share = Math.min(Math.max(seconds / scenarios.length, SLICE_SECONDS_MIN), SLICE_SECONDS_MAX);
   let failed: ScenarioResult | undefined;
-  for (let slice = 0; failed === undefined && !isAborted(options) && leftSeconds() > 0.05; slice++) {
+  let slice = slicesBefore;
+  for (; failed === undefined && !isAborted(options) && leftSeconds() > LEFT_SECONDS_MIN; slice++) {
     const scenario = scenarios[slice % scenarios.length] as Scenario;
-    options.onSlice?.({ scenario: scenario.name, machine });
+    await options.onSlice?.({ scenario: scenario.name, machine });
     const result = await runScenarioOn(machine, scenario, {
       seconds: Math.min(share, leftSeconds()),
       seed: sliceSeed(seed, slice),
       latency: totals.latency,
+      inject,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     totals.add(result);
-    options.onSliceEnd?.(result);
     if (result.verdict !== 'success') failed = result;
+    await options.onSliceEnd?.(result, { totals, slices: slice + 1, elapsedMs: elapsedMs() });
   }
-  totals.locks = readLockStat(machine.memory);
-  return { totals, failed, interrupted: isAborted(options), elapsedMs: performance.now() - startedMs, othersCores: others() };
+  return { totals, failed, slices: slice, interrupted: isAborted(options), elapsedMs: elapsedMs(), othersCores: others() };
 }
 
 const isAborted = (options: StressOptions): boolean => options.signal?.aborted === true;

@@ -1,10 +1,10 @@
 /**
- * The sums of a stress run over its slices.
- * Next: run_stress.ts adds to them, report/stress_report.ts prints them.
+ * The sums of a stress run over its slices. Their size depends on the machine and the scenarios, not on how long the run takes.
+ * Next: run_stress.ts adds to them, report/stress_report.ts prints them, soak/soak_totals.ts keeps them in a file.
  */
 import type { LockStatRow } from '@faultlab/core/locking/lock_stat';
 import { COUNTER_NAMES, type CounterName } from '@faultlab/core/trace/counters';
-import { addCounters, type Counters } from '../deltas.ts';
+import { addCounters, addLockStats, type Counters } from '../deltas.ts';
 import { LatencyTotals } from '../latency_totals.ts';
 import { type OutcomeCount, sumOutcomes } from '../program/outcome_counts.ts';
 import { type Fairness, fairnessOf } from '../run_result.ts';
@@ -26,7 +26,7 @@ export class StressTotals {
   readonly scenarios: ScenarioTotal[] = [];
   counters: Counters = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0])) as unknown as Counters;
   outcomes: readonly OutcomeCount[] = [];
-  /** Of the machine since its start, laying out and tearing down included. */
+  /** Laying out and tearing down included. */
   locks: readonly LockStatRow[] = [];
   wallMs = 0;
   cpuMs: number | undefined = 0;
@@ -39,6 +39,7 @@ export class StressTotals {
   add(result: ScenarioResult): void {
     this.counters = addCounters(this.counters, result.counters);
     this.outcomes = sumOutcomes([this.outcomes, result.outcomes]);
+    this.locks = addLockStats(this.locks, result.locks);
     this.wallMs += result.wallMs;
     this.cpuMs = this.cpuMs === undefined || result.cpuMs === undefined ? undefined : this.cpuMs + result.cpuMs;
     result.opsByCpu.forEach((ops, cpu) => {
@@ -53,6 +54,13 @@ export class StressTotals {
 
   get opsByCpu(): readonly number[] {
     return this.#opsByCpu;
+  }
+
+  /** Goes on from sums that an earlier process kept. @param earlier its operations, one number for each CPU */
+  restoreOps(earlier: readonly number[]): void {
+    earlier.forEach((ops, cpu) => {
+      this.#opsByCpu[cpu] = ops;
+    });
   }
 
   #addScenario(result: ScenarioResult): void {

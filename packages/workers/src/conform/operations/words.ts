@@ -19,9 +19,11 @@ export interface ScriptPlace {
 
 /** A mistake in a script or a record. */
 export function badLine({ file, line, text }: ScriptPlace, what: string, wayOut: string): UsageError {
-  const shown = text.length > 80 ? `${text.slice(0, 80)}...` : text;
-  return new UsageError(`${file}, line ${line}: ${what} in ${JSON.stringify(shown)}; ${wayOut}.`);
+  return new UsageError(`${file}, line ${line}: ${what} in ${JSON.stringify(shortened(text, 80))}; ${wayOut}.`);
 }
+
+/** A word of the user's inside a sentence, which stays readable whatever it is. */
+export const shortened = (word: string, most = 40): string => (word.length > most ? `${word.slice(0, most)}...` : word);
 
 /** A run of pages of the arena. */
 export interface PageRange {
@@ -63,7 +65,7 @@ export class Words {
   number(what: string, least: number, most: number): number {
     const word = this.word(what);
     if (!/^\d{1,9}$/.test(word) || Number(word) < least || Number(word) > most) {
-      throw this.bad(`${what} is "${word}", but it must be a whole number from ${least} to ${most},`);
+      throw this.bad(`${what} is "${shortened(word)}", but it must be a whole number from ${least} to ${most},`);
     }
     return Number(word);
   }
@@ -92,7 +94,8 @@ export class Words {
   /** "rw", "r", "-" and the like, as PROT_* bits. */
   protection(): number {
     const word = this.word('PROT');
-    if (!/^(?:-|(?=.)r?w?x?)$/.test(word)) throw this.bad(`PROT is "${word}", but it must be - or some of r, w and x in this order,`);
+    if (!/^(?:-|(?=.)r?w?x?)$/.test(word))
+      throw this.bad(`PROT is "${shortened(word)}", but it must be - or some of r, w and x in this order,`);
     const bit = (letter: string, value: number): number => (word.includes(letter) ? value : 0);
     return bit('r', PROT_READ) | bit('w', PROT_WRITE) | bit('x', PROT_EXEC);
   }
@@ -101,7 +104,7 @@ export class Words {
   oneOf<T>(what: string, table: ReadonlyMap<string, T>): T {
     const word = this.word(what);
     const value = table.get(word);
-    if (value === undefined) throw this.bad(`${what} is "${word}", but it must be one of ${[...table.keys()].join(', ')},`);
+    if (value === undefined) throw this.bad(`${what} is "${shortened(word)}", but it must be one of ${[...table.keys()].join(', ')},`);
     return value;
   }
 
@@ -109,9 +112,9 @@ export class Words {
   newFile(): string {
     const name = this.word('NAME');
     if (!/^[A-Za-z_][\w.-]*$/.test(name) || name === 'anon') {
-      throw this.bad(`NAME is "${name}", but it must begin with a letter, have no blanks, and not be anon,`);
+      throw this.bad(`NAME is "${shortened(name)}", but it must begin with a letter, have no blanks, and not be anon,`);
     }
-    if (this.#files.has(name)) throw this.bad(`the file ${name} exists already`);
+    if (this.#files.has(name)) throw this.bad(`the file ${shortened(name)} exists already`);
     this.#files.add(name);
     return name;
   }
@@ -119,7 +122,7 @@ export class Words {
   /** The name of a file that an earlier line made. */
   knownFile(): string {
     const name = this.word('NAME');
-    if (!this.#files.has(name)) throw this.bad(`no earlier line makes a file "${name}"`);
+    if (!this.#files.has(name)) throw this.bad(`no earlier line makes a file "${shortened(name)}"`);
     return name;
   }
 
@@ -133,7 +136,7 @@ export class Words {
   /** No words may be left. */
   end(): void {
     const left = this.#words.slice(this.#at);
-    if (left.length > 0) throw this.bad(`"${left.join(' ')}" is too much`);
+    if (left.length > 0) throw this.bad(`"${shortened(left.join(' '))}" is too much`);
   }
 
   bad(what: string): UsageError {

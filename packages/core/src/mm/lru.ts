@@ -1,0 +1,141 @@
+/**
+ * The lists of pages that reclaim walks: for each memory cgroup four of them and one lock. A folio with PG_lru is on exactly one list; whoever clears
+ * that flag has it to himself, and takes it off its list.
+ *
+ *   isolating CPU (lock held)                 freeing CPU
+ *                                             1 drops the last reference
+ *   2 finds the folio on the list
+ *   3 folio_try_get fails  <- decides: leaves it alone
+ *                                             4 takes the lock, takes the folio off the list, frees the frame
+ *
+ * @kernel include/linux/mm_inline.h lruvec_add_folio(), lruvec_del_folio(); mm/swap.c __page_cache_release(); include/linux/mmzone.h enum lru_list
+ * @fidelity reduced: one node; no list of unevictable pages
+ * Next: mm/folio_add_lru.ts
+ */
+import { invariant } from '../base/assert.ts';
+import type { Pfn, Word } from '../base/brand.ts';
+import type { Cpu } from '../cpu.ts';
+import { spin_is_held, spin_lock, spin_unlock } from '../locking/spinlock.ts';
+import type { SharedMemory } from '../memory/shared_memory.ts';
+import {
+  folio_flags,
+  folio_memcg,
+  folioClear,
+  folioSet,
+  folioTest,
+  lruListOf,
+  lruNext,
+  lruPrev,
+  NO_FOLIO,
+  PG_active,
+  PG_lru,
+  PG_swapbacked,
+  setLruListOf,
+  setLruNext,
+  setLruPrev,
+} from './folio.ts';
+import { lruvecWord } from './memcg.ts';
+
+export const LRU_INACTIVE_ANON = 0;
+export const LRU_ACTIVE_ANON = 1;
+export const LRU_INACTIVE_FILE = 2;
+export const LRU_ACTIVE_FILE = 3;
+export const LRU_LISTS = 4;
+export type LruList = 0 | 1 | 2 | 3;
+
+const LOCK = 0;
+const NONRESIDENT_AGE = 1;
+const REFAULTS = 2;
+const LISTS = 4;
+const HEAD = 0;
+const TAIL = 1;
+const COUNT = 2;
+const LIST_WORDS = 4;
+
+export const lruLockWord = (m: SharedMemory, memcg: number): Word => (lruvecWord(m, memcg) + LOCK) as Word;
+/** Evictions and activations: the clock by which mm/workingset.ts tells how long a page was away. */
+export const nonresidentAgeWord = (m: SharedMemory, memcg: number): Word => (lruvecWord(m, memcg) + NONRESIDENT_AGE) as Word;
+/** Refaults of pages of files that had been in use. */
+export const refaultsWord = (m: SharedMemory, memcg: number): Word => (lruvecWord(m, memcg) + REFAULTS) as Word;
+const listWord = (m: SharedMemory, memcg: number, list: number, field: number): Word =>
+  (lruvecWord(m, memcg) + LISTS + list * LIST_WORDS + field) as Word;
+
+/** Pages of a list; a glance without the lock. @kernel lruvec_page_state() */
+export const lruSize = (m: SharedMemory, memcg: number, list: number): number => m.words[listWord(m, memcg, list, COUNT)] as number;
+export const lruHead = (m: SharedMemory, memcg: number, list: number): Pfn => m.words[listWord(m, memcg, list, HEAD)] as Pfn;
+export const lruTail = (m: SharedMemory, memcg: number, list: number): Pfn => m.words[listWord(m, memcg, list, TAIL)] as Pfn;
+
+export const isFileList = (list: number): boolean => list >= LRU_INACTIVE_FILE;
+export const isActiveList = (list: number): boolean => (list & 1) !== 0;
+
+/** The list that a folio with these flags belongs on. A lazily freed anonymous page is not swapbacked: it is among those of files. @kernel folio_lru_list() */
+export const folio_lru_list = (flags: number): LruList =>
+  (((flags & PG_swapbacked) !== 0 ? 0 : LRU_INACTIVE_FILE) + ((flags & PG_active) !== 0 ? 1 : 0)) as LruList;
+
+/** Puts a folio on the list that its flags say, at its young end. @locks in: the lruvec's */
+export function lruvec_add_folio(cpu: Cpu, pfn: Pfn): void {
+  const m = cpu.memory;
+  const memcg = folio_memcg(m, pfn);
+  invariant(spin_is_held(cpu, lruLockWord(m, memcg)), 'I33', 'a list of pages is changed without its lock');
+  const list = folio_lru_list(folioSet(cpu, pfn, PG_lru)); // Pairs with: folio_test_clear_lru().
+  const head = lruHead(m, memcg, list);
+  setLruListOf(m, pfn, list);
+  setLruNext(m, pfn, head);
+  setLruPrev(m, pfn, NO_FOLIO);
+  if (head === NO_FOLIO) m.words[listWord(m, memcg, list, TAIL)] = pfn;
+  else setLruPrev(m, head, pfn);
+  m.words[listWord(m, memcg, list, HEAD)] = pfn;
+  m.words[listWord(m, memcg, list, COUNT)] = lruSize(m, memcg, list) + 1;
+}
+
+/** Takes a folio off its list; its flags stay. @locks in: the lruvec's. The caller has cleared PG_lru, or nobody else can reach the folio */
+export function lruvec_del_folio(cpu: Cpu, pfn: Pfn): void {
+  const m = cpu.memory;
+  const memcg = folio_memcg(m, pfn);
+  const list = lruListOf(m, pfn);
+  const next = lruNext(m, pfn);
+  const prev = lruPrev(m, pfn);
+  invariant(spin_is_held(cpu, lruLockWord(m, memcg)), 'I33', 'a list of pages is changed without its lock');
+  invariant((prev === NO_FOLIO ? lruHead(m, memcg, list) : lruNext(m, prev)) === pfn, 'I33', 'a folio is not on the list that it says');
+  if (prev === NO_FOLIO) m.words[listWord(m, memcg, list, HEAD)] = next;
+  else setLruNext(m, prev, next);
+  if (next === NO_FOLIO) m.words[listWord(m, memcg, list, TAIL)] = prev;
+  else setLruPrev(m, next, prev);
+  m.words[listWord(m, memcg, list, COUNT)] = lruSize(m, memcg, list) - 1;
+}
+
+/** Takes a folio for oneself, if it is on a list: it must be taken off it then. The caller has a reference. @kernel folio_test_clear_lru() */
+export const folio_test_clear_lru = (cpu: Cpu, pfn: Pfn): boolean => (folioClear(cpu, pfn, PG_lru) & PG_lru) !== 0; // Pairs with: lruvec_add_folio().
+
+/** Moves a folio on a list to the young end of the list of its flags. @locks in: the lruvec's */
+export function lruRotate(cpu: Cpu, pfn: Pfn): void {
+  lruvec_del_folio(cpu, pfn);
+  lruvec_add_folio(cpu, pfn);
+}
+
+/** Changes flags of a folio and puts it where it belongs then, if it is on a list now. Never sleeps. The caller has a reference */
+export function lruChange(cpu: Cpu, pfn: Pfn, set: number, clear: number): boolean {
+  const lock = lruLockWord(cpu.memory, folio_memcg(cpu.memory, pfn));
+  spin_lock(cpu, lock);
+  const mine = folio_test_clear_lru(cpu, pfn);
+  if (mine) {
+    lruvec_del_folio(cpu, pfn);
+    if (set !== 0) folioSet(cpu, pfn, set);
+    if (clear !== 0) folioClear(cpu, pfn, clear);
+    lruvec_add_folio(cpu, pfn);
+  }
+  spin_unlock(cpu, lock);
+  return mine;
+}
+
+/** Before a frame is freed: it leaves its list. Nobody has a reference any more. Never sleeps. @kernel __page_cache_release() */
+export function pageCacheRelease(cpu: Cpu, pfn: Pfn): void {
+  if ((folio_flags(cpu, pfn) & PG_lru) === 0) return;
+  const lock = lruLockWord(cpu.memory, folio_memcg(cpu.memory, pfn));
+  spin_lock(cpu, lock);
+  if (folioTest(cpu, pfn, PG_lru)) {
+    lruvec_del_folio(cpu, pfn);
+    folioClear(cpu, pfn, PG_lru | PG_active);
+  }
+  spin_unlock(cpu, lock);
+}
