@@ -40,6 +40,14 @@ test('every file that a soak writes is one that it reads, and the last one has t
   assert.ok(slices >= 1 && faultsOf(totals.counters) > 0);
 });
 
+test('the memory of the process is looked at after a slice, and kept', async () => {
+  const { memory } = await soaked();
+  const { last, peak } = memory;
+  assert.ok(last !== null && peak !== null && last <= peak);
+  assert.equal([memory.samples, memory.afterTwoMinutes], [[], null]);
+  assert.equal((await lastFile()).memory, memory);
+});
+
 test('a soak that goes on uses the next seed and adds to the sums', async () => {
   const earlier = { ...(await lastFile()), state: 'interrupted' as const };
   const seeds: number[] = [];
