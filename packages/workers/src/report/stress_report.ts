@@ -50,6 +50,7 @@ export function stressReport(
     '',
     ...lockStatTable(totals.locks),
     '',
+    ...goneLine(totals),
     fairnessLine(totals),
     ...injectedLines(parameters, totals),
     ...unseenLines(totals),
@@ -116,6 +117,14 @@ function scenarioTable(totals: StressTotals): string[] {
     short(faults / Math.max(wallMs / 1000, 0.001)),
   ]);
   return textTable(['scenario', 'slices', 'seconds', 'ops/s', 'faults/s'], rows, ['left']);
+}
+
+/** What the lock was dropped for, and whether it was for nothing: the page was gone again when the fault came back. */
+function goneLine({ counters }: StressTotals): string[] {
+  const { lock_dropped_for_io: dropped, page_gone_at_retry: gone } = counters;
+  if (dropped === 0 && gone === 0) return [];
+  const share = dropped === 0 ? '' : ` (${((100 * gone) / dropped).toFixed(1)} %)`;
+  return [`I/O: the fault lock was dropped ${grouped(dropped)} times; ${grouped(gone)} retries${share} found their page gone`];
 }
 
 function fairnessLine(totals: StressTotals): string {

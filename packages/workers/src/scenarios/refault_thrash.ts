@@ -16,7 +16,7 @@ import { everyCpu, mapRegion, READ_ONLY, rangeStart } from './layout.ts';
 import { diskFile } from './storage.ts';
 
 const PAGES = 32;
-/** Of the working set: too little, but only just. */
+/** Of the working set. A file is read with one request, so it is also what the requests under way bring, and a page is old soon. */
 const SHARE = 0.6;
 
 const file = (cpu: number): FileUse => ({ name: `file of CPU ${cpu}`, pages: PAGES, initial: 'token', writes: 'none', discards: 'mine' });

@@ -89,7 +89,6 @@ class Soak {
       clearInterval(minutes);
     }
     this.#soFar = outcome;
-    this.#memory.look(process.memoryUsage.rss());
     const unwritten = await this.#tryWrite(this.#stateOf(outcome), this.#failureOf(outcome));
     return { outcome, memory: this.#memory.record, unwritten };
   }
@@ -108,6 +107,8 @@ class Soak {
     const sliceMs = endedMs - this.#sliceEndedMs;
     this.#sliceEndedMs = endedMs;
     this.#soFar = soFar;
+    // Here and not at the very end, when the machine's memory has been given back and everything would look small.
+    this.#memory.look(process.memoryUsage.rss());
     if (endedMs - this.#writtenMs + sliceMs < this.#options.checkpointMs) return;
     const unwritten = await this.#tryWrite('running', null);
     this.#writtenMs = this.#sliceEndedMs = performance.now();

@@ -129,24 +129,28 @@ test('a policy record has all fields and no other, or is refused by the field', 
   );
 });
 
-test('a result file of a soak is whole, or refused by the field', async () => {
-  const { files } = await smallSoak({ seconds: 0.1 });
-  const good = files.at(-1);
-  fc.assert(
-    fc.property(
-      fc.oneof(
-        changedRecord(good).map((file) => JSON.stringify(file) ?? ''),
-        damaged(fc.constant(JSON.stringify(good))),
-        text,
+test(
+  'a result file of a soak is whole, or refused by the field',
+  async () => {
+    const { files } = await smallSoak({ seconds: 0.1 });
+    const good = files.at(-1);
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          changedRecord(good).map((file) => JSON.stringify(file) ?? ''),
+          damaged(fc.constant(JSON.stringify(good))),
+          text,
+        ),
+        (content) => {
+          const said = complaint(() => parseSoakFile(content, 'x.json'));
+          if (said !== undefined) assert.match(said, /^x\.json is not a result that can be gone on with: /);
+        },
       ),
-      (content) => {
-        const said = complaint(() => parseSoakFile(content, 'x.json'));
-        if (said !== undefined) assert.match(said, /^x\.json is not a result that can be gone on with: /);
-      },
-    ),
-    bounds(1_000),
-  );
-});
+      bounds(1_000),
+    );
+  },
+  { deadlineMs: 40_000 },
+);
 
 /** The beginning of a recorded trace: enough for areas, calls and faults. */
 const traceLines = gunzipSync(readFileSync(join(DATA, 'traces', 'gcc.txt.gz')))

@@ -8,6 +8,8 @@ import { keptTotals, restoredTotals } from '@faultlab/workers/soak/soak_totals';
 import { faultsOf } from '@faultlab/workers/stress/stress_totals';
 import { smallSoak } from './fixtures.ts';
 
+/** Booting a machine may take its time on a busy host. */
+const PATIENT = { deadlineMs: 40_000 };
 const test = suite('soak: file');
 
 const complaintAbout = (content: string): string => {
@@ -28,60 +30,92 @@ const soaked = (): ReturnType<typeof smallSoak> => {
 };
 const lastFile = async (): Promise<SoakFile> => (await soaked()).files.at(-1) as SoakFile;
 
-test('every file that a soak writes is one that it reads, and the last one has the sums of the run', async () => {
-  const { files, outcome } = await soaked();
-  assert.equal(files.map(({ state }) => state).slice(0, 1), ['running']);
-  assert.is(files.at(-1)?.state, 'finished');
-  for (const file of files) assert.equal(parseSoakFile(JSON.stringify(file), 'x.json'), file);
-  const { totals, slices } = files.at(-1) as SoakFile;
-  assert.equal(restoredTotals(totals).latency.summaries(), outcome.totals.latency.summaries());
-  assert.equal(JSON.parse(JSON.stringify(keptTotals(restoredTotals(totals)))), totals);
-  assert.is(slices, outcome.slices);
-  assert.ok(slices >= 1 && faultsOf(totals.counters) > 0);
-});
+test(
+  'every file that a soak writes is one that it reads, and the last one has the sums of the run',
+  async () => {
+    const { files, outcome } = await soaked();
+    assert.equal(files.map(({ state }) => state).slice(0, 1), ['running']);
+    assert.is(files.at(-1)?.state, 'finished');
+    for (const file of files) assert.equal(parseSoakFile(JSON.stringify(file), 'x.json'), file);
+    const { totals, slices } = files.at(-1) as SoakFile;
+    assert.equal(restoredTotals(totals).latency.summaries(), outcome.totals.latency.summaries());
+    assert.equal(JSON.parse(JSON.stringify(keptTotals(restoredTotals(totals)))), totals);
+    assert.is(slices, outcome.slices);
+    assert.ok(slices >= 1 && faultsOf(totals.counters) > 0);
+  },
+  PATIENT,
+);
 
-test('a soak that goes on uses the next seed and adds to the sums', async () => {
-  const earlier = { ...(await lastFile()), state: 'interrupted' as const };
-  const seeds: number[] = [];
-  const { files } = await smallSoak({ seconds: earlier.elapsedMs / 1000 + 0.3, earlier });
-  for (const { slices } of files) seeds.push(slices);
-  const { slices, sessions, totals, startedAt, elapsedMs } = files.at(-1) as SoakFile;
-  assert.is(seeds[0], earlier.slices);
-  assert.ok(slices > earlier.slices && elapsedMs >= earlier.elapsedMs + 250);
-  assert.equal([sessions, startedAt], [2, earlier.startedAt]);
-  assert.ok(faultsOf(totals.counters) > faultsOf(earlier.totals.counters));
-  assert.is(
-    totals.scenarios.reduce((sum, scenario) => sum + scenario.slices, 0),
-    slices,
-  );
-});
+test(
+  'the memory of the process is looked at after a slice, and kept',
+  async () => {
+    const { memory } = await soaked();
+    const { last, peak } = memory;
+    assert.ok(last !== null && peak !== null && last <= peak);
+    assert.equal([memory.samples, memory.afterTwoMinutes], [[], null]);
+    assert.equal((await lastFile()).memory, memory);
+  },
+  PATIENT,
+);
 
-test('a write that fails is said, and the run goes on; when the last one fails, that is given back', async () => {
-  const refusal = new UsageError('The result could not be written.');
-  const { outcome, lines, unwritten, files } = await smallSoak({ seconds: 0.6 }, (write) => (write === 0 ? undefined : refusal));
-  assert.ok(outcome.slices >= 1 && outcome.failed === undefined);
-  assert.is(lines[0], 'stress: The result could not be written. The run goes on, and tries again.');
-  assert.is(unwritten, refusal);
-  assert.is(files.length, 1);
-});
-
-test('a soak whose file cannot be written at all does not begin', async () => {
-  const refusal = new UsageError('The result could not be written.');
-  let thrown: unknown;
-  await smallSoak({ seconds: 0.6 }, () => refusal).catch((error: unknown) => {
-    thrown = error;
-  });
-  assert.is(thrown, refusal);
-});
-
-test('a file that is cut off anywhere is refused', async () => {
-  const text = JSON.stringify(await lastFile(), undefined, 2);
-  for (let cut = 0; cut < text.length; cut += 997)
-    assert.match(
-      complaintAbout(text.slice(0, cut)),
-      /^x\.json is not a result that can be gone on with: it is (empty|not JSON, or is cut off); /,
+test(
+  'a soak that goes on uses the next seed and adds to the sums',
+  async () => {
+    const earlier = { ...(await lastFile()), state: 'interrupted' as const };
+    const seeds: number[] = [];
+    const { files } = await smallSoak({ seconds: earlier.elapsedMs / 1000 + 0.3, earlier });
+    for (const { slices } of files) seeds.push(slices);
+    const { slices, sessions, totals, startedAt, elapsedMs } = files.at(-1) as SoakFile;
+    assert.is(seeds[0], earlier.slices);
+    assert.ok(slices > earlier.slices && elapsedMs >= earlier.elapsedMs + 250);
+    assert.equal([sessions, startedAt], [2, earlier.startedAt]);
+    assert.ok(faultsOf(totals.counters) > faultsOf(earlier.totals.counters));
+    assert.is(
+      totals.scenarios.reduce((sum, scenario) => sum + scenario.slices, 0),
+      slices,
     );
-});
+  },
+  PATIENT,
+);
+
+test(
+  'a write that fails is said, and the run goes on; when the last one fails, that is given back',
+  async () => {
+    const refusal = new UsageError('The result could not be written.');
+    const { outcome, lines, unwritten, files } = await smallSoak({ seconds: 0.6 }, (write) => (write === 0 ? undefined : refusal));
+    assert.ok(outcome.slices >= 1 && outcome.failed === undefined);
+    assert.is(lines[0], 'stress: The result could not be written. The run goes on, and tries again.');
+    assert.is(unwritten, refusal);
+    assert.is(files.length, 1);
+  },
+  PATIENT,
+);
+
+test(
+  'a soak whose file cannot be written at all does not begin',
+  async () => {
+    const refusal = new UsageError('The result could not be written.');
+    let thrown: unknown;
+    await smallSoak({ seconds: 0.6 }, () => refusal).catch((error: unknown) => {
+      thrown = error;
+    });
+    assert.is(thrown, refusal);
+  },
+  PATIENT,
+);
+
+test(
+  'a file that is cut off anywhere is refused',
+  async () => {
+    const text = JSON.stringify(await lastFile(), undefined, 2);
+    for (let cut = 0; cut < text.length; cut += 997)
+      assert.match(
+        complaintAbout(text.slice(0, cut)),
+        /^x\.json is not a result that can be gone on with: it is (empty|not JSON, or is cut off); /,
+      );
+  },
+  PATIENT,
+);
 
 const WRONG: readonly (readonly [path: string, value: unknown, why: RegExp])[] = [
   ['schema', 2, /its schema is 2, and this version reads 1;/],
@@ -130,25 +164,29 @@ const WRONG: readonly (readonly [path: string, value: unknown, why: RegExp])[] =
   ['failed', { scenario: 'canary', seed: 1, verdict: 'failure', report: [] }, /its parts contradict each other;/],
 ];
 
-test('a file with a wrong field is refused, and the field named', async () => {
-  const good = JSON.stringify(await lastFile());
-  for (const [path, value, why] of WRONG) {
-    const file = JSON.parse(good) as Record<string, unknown>;
-    const names = path.split('.');
-    const last = names.pop() as string;
-    const at = names.reduce((object, name) => object[name] as Record<string, unknown>, file);
-    at[last] = value;
-    const complaint = complaintAbout(JSON.stringify(file));
-    assert.match(complaint, why);
-    assert.match(
-      complaint,
-      /^x\.json is not a result that can be gone on with: .*; name a file that faultlab stress --hours has written, or start a new run\.$/,
-    );
-  }
-  assert.match(complaintAbout(good.replace(/"slices":\d+/, '"slices":1e999')), /its field slices is wrong/);
-  for (const other of ['null', '5', '[]', '"soak"', '{}', '{"kind":"soak"}'])
-    assert.match(complaintAbout(other), /^x\.json is not a result/);
-});
+test(
+  'a file with a wrong field is refused, and the field named',
+  async () => {
+    const good = JSON.stringify(await lastFile());
+    for (const [path, value, why] of WRONG) {
+      const file = JSON.parse(good) as Record<string, unknown>;
+      const names = path.split('.');
+      const last = names.pop() as string;
+      const at = names.reduce((object, name) => object[name] as Record<string, unknown>, file);
+      at[last] = value;
+      const complaint = complaintAbout(JSON.stringify(file));
+      assert.match(complaint, why);
+      assert.match(
+        complaint,
+        /^x\.json is not a result that can be gone on with: .*; name a file that faultlab stress --hours has written, or start a new run\.$/,
+      );
+    }
+    assert.match(complaintAbout(good.replace(/"slices":\d+/, '"slices":1e999')), /its field slices is wrong/);
+    for (const other of ['null', '5', '[]', '"soak"', '{}', '{"kind":"soak"}'])
+      assert.match(complaintAbout(other), /^x\.json is not a result/);
+  },
+  PATIENT,
+);
 
 test('a week of minutes is kept in no more than a fixed number of samples, evenly spaced', () => {
   const log = new MemoryLog(1);

@@ -10,7 +10,7 @@ import { faultlab, inFolder } from './fixtures.ts';
 const test = suite('soak: kill');
 const FILE = 'soak.json';
 /** All scenarios of the mix: with so many, slices are short, and writes frequent. */
-const HOURS = 0.003;
+const HOURS = 0.002;
 const START = ['stress', '--hours', String(HOURS), '--cpus', '2', '--seed', '11', '--result', FILE, '--checkpoint', '0.01'];
 const GO_ON = ['stress', '--resume', FILE, '--checkpoint', '0.01'];
 const KILLS = 10;
@@ -44,7 +44,7 @@ test(
       let before: SoakFile | undefined;
       for (let kill = 0; kill < KILLS && before?.state !== 'finished'; kill++) {
         // Half of them at any time, and half while a file is being written.
-        const how = kill % 2 === 0 ? killAfter(Math.random() * 1500) : killInWrite(folder, Math.floor(Math.random() * 3));
+        const how = kill % 2 === 0 ? killAfter(Math.random() * 1000) : killInWrite(folder, Math.floor(Math.random() * 3));
         const { signal, code, errors } = await faultlab(before === undefined ? START : GO_ON, folder, how);
         assert.ok(signal === 'SIGKILL' || code === 0, errors);
         if (!existsSync(join(folder, FILE))) continue; // Killed before the first slice began: there is nothing to go on with.
