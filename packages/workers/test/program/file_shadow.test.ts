@@ -178,4 +178,23 @@ test('what a page held at first is older than a write, whatever it looks like', 
   assert.is(shadow.expected(0), makeStamp(fileKey(FILE, 0), 0, 3));
 });
 
+test('where a device may fail, an earlier content is fine, a foreign one is not, and nothing is known exactly', () => {
+  const shadow = new FileShadow(mine, FILE, token, true);
+  shadow.wrote(0, stampOf(ME, 0, 1));
+  shadow.wrote(0, stampOf(ME, 0, 2));
+  shadow.judge(0, stampOf(ME, 0, 1), NO_FLOOR); // The second write was not written back.
+  shadow.judge(0, token(0), stampOf(ME, 0, 2)); // Neither was the first, whatever was published.
+  assert.not.ok(shadow.isExact(0));
+  for (const foreign of [0, token(1), stampOf(ME, 1, 1)]) {
+    assert.throws(() => shadow.judge(0, foreign, NO_FLOOR), /holds what the page never held/);
+  }
+});
+
+test('what is in memory only is judged as ever, also where a device may fail', () => {
+  const shadow = new FileShadow({ ...mine, initial: 'zero' }, FILE, token, true);
+  shadow.wrote(0, stampOf(ME, 0, 1));
+  assert.ok(shadow.isExact(0));
+  assert.throws(() => shadow.judge(0, 0, NO_FLOOR), /a write to a file was lost/);
+});
+
 test.run();
