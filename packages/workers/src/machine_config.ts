@@ -33,7 +33,7 @@ export interface MachineOptions {
   readonly trace?: boolean;
   /** Use plain Atomics instead of the WebAssembly operations; slower, same results. */
   readonly plain?: boolean;
-  /** A CPU that makes no progress for so many milliseconds has stalled. */
+  /** A CPU that makes no progress for so many milliseconds has stalled; 10 s for every 16 CPUs when not given. */
   readonly stallMs?: number;
   /** Heap limit of each thread in megabytes. */
   readonly heapMb?: number;
@@ -60,10 +60,14 @@ export interface MachineConfig {
   readonly swaps: readonly SwapOptions[];
 }
 
-export const STALL_MS_DEFAULT = 10_000;
+const STALL_MS_DEFAULT = 10_000;
+/** With more CPUs than this, each waits longer for its turn on a core, and nobody may call that a stall. */
+const CPUS_OF_STALL_MS = 16;
 const HEAP_MB_DEFAULT = 256;
 const FRAMES_PER_CPU = 2048;
 const AREAS_PER_CPU = 1024;
+
+const stallMsFor = (cpus: number): number => STALL_MS_DEFAULT * Math.ceil(cpus / CPUS_OF_STALL_MS);
 
 /** CPUs of a stress run when nobody says: enough that some of them are preempted in the middle of everything. */
 export const defaultStressCpus = (): number => Math.max(4, 2 * availableParallelism());
@@ -86,7 +90,7 @@ export function resolveConfig(options: MachineOptions): MachineConfig {
     verify: options.verify ?? false,
     trace: options.trace ?? true,
     plain: options.plain ?? false,
-    stallMs: wholeNumber('stallMs', options.stallMs ?? STALL_MS_DEFAULT, 50, 3_600_000),
+    stallMs: wholeNumber('stallMs', options.stallMs ?? stallMsFor(cpus), 50, 3_600_000),
     heapMb: wholeNumber('heapMb', options.heapMb ?? HEAP_MB_DEFAULT, 16, 65_536),
     devices,
     swaps: options.swaps ?? [],

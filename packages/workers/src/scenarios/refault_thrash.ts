@@ -1,5 +1,5 @@
 /**
- * Each CPU reads a file of its own through a mapping, again and again, in a memory cgroup that is a little too small for all of them.
+ * Each CPU reads a file of its own through a mapping, again and again, in a memory cgroup that holds about 0.6 of what they read.
  *
  *   CPU 0                                     CPU 1
  *   fault: the page is not in memory
@@ -33,7 +33,7 @@ const view = (cpu: number): Region => ({
 
 export const refaultThrash: Scenario = {
   name: 'refault_thrash',
-  story: 'files that do not quite fit a memory limit are mapped, read and unmapped; pages go before the fault that read them comes back',
+  story: 'files larger than the memory limit are mapped, read and unmapped; pages go before the fault that read them comes back',
   mustSee: ['pgmajfault', 'pgscan_direct', 'pgsteal_direct', 'workingset_refault_file', 'lock_dropped_for_io'],
   devices: [{ latency: 'fixed:100us' }],
   sysctl: ({ cpus }) => ({ lru: 1, memoryMax: Math.floor(cpus * PAGES * SHARE), faultAroundPages: 1 }),
