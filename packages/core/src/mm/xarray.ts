@@ -17,13 +17,17 @@ const SLOT_BITS = 6;
 const SLOTS = 1 << SLOT_BITS;
 const SLOT_MASK = SLOTS - 1;
 const SHIFT = SLOTS;
+/** Indices are below 2^31, so that shifts may be used on them: powers and divisions of numbers cost a fault a tenth of its time. */
+const INDEX_BITS = 31;
 const NONE = 0 as NodeId;
 assert(SHIFT < RECORD_WORDS.xaNode, 'xarray: the record has another size in memory/layout.ts');
 
 const slotWord = (m: SharedMemory, node: NodeId, slot: number): Word => (m.xaNodesAt + node * RECORD_WORDS.xaNode + slot) as Word;
 const shiftOf = (m: SharedMemory, node: NodeId): number => m.xaNodes[node * RECORD_WORDS.xaNode + SHIFT] as number;
 /** Does the tree below a node with this shift reach the index? */
-const covers = (shift: number, index: number): boolean => shift + SLOT_BITS >= 31 || index < 2 ** (shift + SLOT_BITS);
+const covers = (shift: number, index: number): boolean => shift + SLOT_BITS >= INDEX_BITS || index >>> (shift + SLOT_BITS) === 0;
+/** How many indices lie below one slot of a node with this shift. */
+const spanOf = (shift: number): number => 1 << shift;
 
 /** The entry at an index, 0 if there is none. Lockless. */
 export function xa_load(cpu: Cpu, root: Word, index: number): number {
@@ -52,10 +56,10 @@ export function xa_find(cpu: Cpu, root: Word, index: number, max: number): numbe
 function findBelow(cpu: Cpu, node: NodeId, base: number, index: number): number {
   const m = cpu.memory;
   const shift = shiftOf(m, node);
-  for (let slot = base >= index ? 0 : Math.floor((index - base) / 2 ** shift); slot < SLOTS; slot++) {
+  for (let slot = base >= index ? 0 : (index - base) >>> shift; slot < SLOTS; slot++) {
     const entry = atomic_read(cpu, slotWord(m, node, slot)); // Acquire. Pairs with: xa_store().
     if (entry === 0) continue;
-    const first = base + slot * 2 ** shift;
+    const first = base + slot * spanOf(shift);
     if (shift === 0) return first;
     const found = findBelow(cpu, entry as NodeId, first, index);
     if (found !== XA_NOT_FOUND) return found;
@@ -123,7 +127,7 @@ function visitNode(cpu: Cpu, node: NodeId, base: number, visit: (index: number, 
   for (let slot = 0; slot < SLOTS; slot++) {
     const entry = atomic_read(cpu, slotWord(m, node, slot)); // Alone: see xa_for_each().
     if (entry === 0) continue;
-    const index = base + slot * 2 ** shift;
+    const index = base + slot * spanOf(shift);
     if (shift === 0) visit(index, entry);
     else visitNode(cpu, entry as NodeId, index, visit);
   }
