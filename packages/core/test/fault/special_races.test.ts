@@ -20,9 +20,20 @@ interface Race {
   readonly name: string;
   readonly setup?: (stage: Stage) => void;
   readonly threads: readonly (readonly Step[])[];
-  readonly results: readonly (readonly string[])[];
+  /** What each call of each thread gives; several, where the race is left open. */
+  readonly results: readonly (readonly (string | readonly string[])[])[];
   readonly after?: (steered: Steered) => void;
 }
+
+/** The results that were expected, with those that came in the place of alternatives. */
+const expectedOf = (results: Race['results'], came: readonly (readonly string[])[]): string[][] =>
+  results.map((ofThread, thread) =>
+    ofThread.map((result, at) => {
+      if (typeof result === 'string') return result;
+      const one = came[thread]?.[at] ?? '';
+      return result.includes(one) ? one : result.join(' or ');
+    }),
+  );
 
 const child = ({ children }: Steered): MmId => children[0] as MmId;
 const moved = ({ counted }: Steered): readonly number[] => [counted.pgmigrate_success, counted.pgmigrate_fail];
@@ -80,7 +91,8 @@ const RACES: readonly Race[] = [
         ['go', 0],
       ],
     ],
-    results: [['ok'], [String(WRITTEN)], ['ok'], []],
+    // The fault ends, and gives its lock back, before the access is tried again: munmap may be in between.
+    results: [['ok'], [[String(WRITTEN), 'SEGV_MAPERR']], ['ok'], []],
     after: (steered) => assert.is(steered.counted.vma_write_waited, 1),
   },
   {
@@ -221,7 +233,7 @@ for (const policy of DESIGNS) {
   for (const { name, setup, threads, results, after } of RACES) {
     race(`${policy.vmaLock}: ${name}`, async () => {
       const steered = await steer({ policy, setup: setup ?? oneArea, threads: () => threads, ...(after === undefined ? {} : { after }) });
-      assert.equal(steered.results, results);
+      assert.equal(steered.results, expectedOf(results, steered.results));
     });
   }
 }

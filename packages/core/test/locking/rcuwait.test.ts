@@ -18,6 +18,7 @@ test(
       module: new URL('./rcuwait.worker.js', import.meta.url),
       count: 2,
       data: (cpu) => ({ handle: memory.handle, cpu, rounds }),
+      deadlineMs: 50_000,
     });
     assert.equal(
       reports.map((report) => report.rounds),
