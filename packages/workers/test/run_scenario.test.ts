@@ -111,11 +111,11 @@ test('an aborted run ends early and well', async () => {
 });
 
 test(
-  '32 CPUs run a scenario',
+  '64 CPUs run a scenario',
   async () => {
-    const result = await runScenario('munmap_storm', { cpus: 32, count: 10, size: { traceEntries: 64 } });
+    const result = await runScenario('munmap_storm', { cpus: 64, count: 20, size: { traceEntries: 64 } });
     assert.is(result.verdict, 'success', result.postMortem?.message);
-    assert.is(result.ops, 32 * 10);
+    assert.is(result.ops, 64 * 20);
   },
   { deadlineMs: 60_000 },
 );

@@ -6,7 +6,7 @@ import { bootMachine, devicesFor, policies, runScenarioOn, scenarioByName } from
 
 const test = suite('swarms');
 const PATIENT = { deadlineMs: 60_000 };
-const SMOKE = { cpus: 2, seconds: 0.15, seed: 7, stallMs: 5_000 };
+const SMOKE = { cpus: 3, seconds: 0.2, seed: 7, stallMs: 5_000 };
 
 const drawn = ['swarm', 'storage_swarm'].map(scenarioByName);
 for (const { name } of policies) {

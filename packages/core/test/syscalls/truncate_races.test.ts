@@ -235,7 +235,7 @@ function randomSteps(prng: Prng, file: MappingId, count: number): Step[] {
   return Array.from({ length: count }, () => (makers[prng.below(makers.length)] as () => Step)());
 }
 
-const ROUNDS = 150;
+const ROUNDS = 250;
 /** Pages that may be dirty before the writers are throttled. */
 const LIMIT = 3;
 

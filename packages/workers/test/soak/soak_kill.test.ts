@@ -10,10 +10,10 @@ import { faultlab, inFolder } from './fixtures.ts';
 const test = suite('soak: kill');
 const FILE = 'soak.json';
 /** All scenarios of the mix: with so many, slices are short, and writes frequent. */
-const HOURS = 0.0012;
+const HOURS = 0.002;
 const START = ['stress', '--hours', String(HOURS), '--cpus', '2', '--seed', '11', '--result', FILE, '--checkpoint', '0.01'];
 const GO_ON = ['stress', '--resume', FILE, '--checkpoint', '0.01'];
-const KILLS = 6;
+const KILLS = 10;
 
 const readSoak = (folder: string): SoakFile => parseSoakFile(readFileSync(join(folder, FILE), 'utf8'), FILE);
 
@@ -38,7 +38,7 @@ const killAfter =
 const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1) ?? '';
 
 test(
-  'a soak that is killed at six random moments leaves a whole file each time, and goes on to its end',
+  'a soak that is killed at ten random moments leaves a whole file each time, and goes on to its end',
   () =>
     inFolder(async (folder) => {
       let before: SoakFile | undefined;
