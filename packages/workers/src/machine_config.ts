@@ -10,6 +10,8 @@ import { archByName } from '@faultlab/core/policy/arch_entries';
 import type { ArchEntry } from '@faultlab/core/policy/arch_entry';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { policyByName } from '@faultlab/core/policy/policies';
+import type { KthreadName } from '@faultlab/core/sched/kthread';
+import { resolveBackground } from './background/background_threads.ts';
 import { type DeviceConfig, type DeviceOptions, needsThread, resolveDevice } from './device/device_options.ts';
 import type { SwapOptions } from './swap_options.ts';
 
@@ -39,6 +41,8 @@ export interface MachineOptions {
   readonly heapMb?: number;
   /** Block devices, numbered from 0. One whose requests take time has a thread, which is a further CPU of the memory. */
   readonly devices?: readonly DeviceOptions[];
+  /** Threads that work in the background, each a further CPU of the memory: `writeback` writes dirty pages of files. None when not given. */
+  readonly background?: readonly KthreadName[];
   /** Swap areas, numbered from 0; scenarios may have further ones for their runs. */
   readonly swaps?: readonly SwapOptions[];
 }
@@ -57,6 +61,7 @@ export interface MachineConfig {
   readonly stallMs: number;
   readonly heapMb: number;
   readonly devices: readonly DeviceConfig[];
+  readonly background: readonly KthreadName[];
   readonly swaps: readonly SwapOptions[];
 }
 
@@ -78,7 +83,8 @@ export function resolveConfig(options: MachineOptions): MachineConfig {
   const policy = typeof options.policy === 'object' ? options.policy : policyByName(options.policy ?? 'linux-6.18');
   const arch = typeof options.arch === 'object' ? options.arch : archByName(options.arch ?? 'x86');
   const devices = (options.devices ?? []).map(resolveDevice);
-  const allCpus = cpus + devices.filter(needsThread).length;
+  const background = resolveBackground(options.background ?? []);
+  const allCpus = cpus + devices.filter(needsThread).length + background.length;
   const size = { ...sizeFor(cpus), ...options.size, cpus: allCpus };
   return {
     cpus,
@@ -93,6 +99,7 @@ export function resolveConfig(options: MachineOptions): MachineConfig {
     stallMs: wholeNumber('stallMs', options.stallMs ?? stallMsFor(cpus), 50, 3_600_000),
     heapMb: wholeNumber('heapMb', options.heapMb ?? HEAP_MB_DEFAULT, 16, 65_536),
     devices,
+    background,
     swaps: options.swaps ?? [],
   };
 }

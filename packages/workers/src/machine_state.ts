@@ -59,7 +59,7 @@ export function machineState(
   memory: SharedMemory,
   cpus: readonly number[],
   nowMs: number,
-  describeOp?: (cpu: number) => string,
+  describeOp?: (cpu: number) => string | undefined,
 ): CpuState[] {
   const held = new Map(cpus.map((cpu) => [cpu, heldOf(memory, cpu)]));
   return cpus.map((cpu) => {

@@ -14,6 +14,7 @@ import type { CpuPool } from './cpu_pool.ts';
 import { arrivedCount, openGate, ringFreeze, ringStop } from './doorbell.ts';
 import { CpuError } from './errors.ts';
 import type { MachineConfig } from './machine_config.ts';
+import type { MachineThreads } from './machine_threads.ts';
 import { Watchdog } from './watchdog.ts';
 import type { CpuReport, WorkOrder } from './work.ts';
 
@@ -33,6 +34,8 @@ export interface MachineRun<Data> {
   readonly seed?: number;
   /** What goes wrong for CPU `cpu`; nothing when not given. */
   readonly inject?: (cpu: number) => InjectionPlan | null;
+  /** false: the background threads rest, as between runs, so that whoever looks at the machine finds it still. */
+  readonly background?: boolean;
   /** Words for the operation that a CPU is in, for the report of a stall. */
   readonly describeOp?: (cpu: number) => string;
 }
@@ -49,6 +52,7 @@ export interface RunHost {
   readonly config: MachineConfig;
   readonly memory: SharedMemory;
   readonly pool: CpuPool;
+  readonly threads: MachineThreads;
 }
 
 /** How long a frozen machine may take to come to rest before its reports are no longer waited for. */
@@ -88,12 +92,14 @@ export class RunInProgress<Data, Result> {
   async finish(): Promise<FinishedRun<Result>> {
     const { memory, config } = this.#host;
     const { seconds, signal } = this.#run;
+    const { threads } = this.#host;
     for (const cpu of this.#cpus) void this.#call(cpu);
     const watchdog = new Watchdog({
       memory,
       stallMs: config.stallMs,
       cpus: this.#cpus,
-      describeOp: this.#run.describeOp,
+      threads: threads.cpus,
+      describeOp: (cpu) => threads.titleOf(cpu) ?? this.#run.describeOp?.(cpu),
       onStall: (stall) => this.#fail(stall),
     });
     const stop = (): void => ringStop(memory);

@@ -176,7 +176,7 @@ class ProgramsInProgress {
 
   /** A phase that needs one CPU only. @returns undefined when it found a violation */
   async #onFirstCpu<Data, Result>(work: URL, data: Data): Promise<Result | undefined> {
-    const finished = await this.#machine.run<Data, Result>({ work, data: () => data, cpus: [0] });
+    const finished = await this.#machine.run<Data, Result>({ work, data: () => data, cpus: [0], background: work !== SWEEP });
     this.#noteViolations(finished);
     const [report] = finished.reports;
     return report?.end === 'finished' ? report.result : undefined;

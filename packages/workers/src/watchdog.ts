@@ -15,6 +15,7 @@ import {
   WAIT_BARRIER,
   WAIT_IO,
   WAIT_ORDER,
+  WAIT_WORK,
 } from '@faultlab/core/memory/percpu';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import { outstandingLines } from './device/outstanding_lines.ts';
@@ -24,8 +25,11 @@ import { stallReport } from './stall_report.ts';
 export interface WatchdogOptions {
   readonly memory: SharedMemory;
   readonly stallMs: number;
+  /** Those that run programs. */
   readonly cpus: readonly number[];
-  readonly describeOp?: ((cpu: number) => string) | undefined;
+  /** Devices and background threads: they may sleep for as long as they like while there is no work, and never count as moving. */
+  readonly threads: readonly number[];
+  readonly describeOp?: ((cpu: number) => string | undefined) | undefined;
   readonly onStall: (stall: StallError) => void;
 }
 
@@ -37,6 +41,7 @@ const PATIENT: ReadonlySet<number> = new Set([WAIT_ORDER, WAIT_BARRIER, WAIT_IO]
 
 export class Watchdog {
   readonly #options: WatchdogOptions;
+  readonly #watched: readonly number[];
   readonly #timer: NodeJS.Timeout;
   readonly #seen: number[];
   /** For how long each CPU has been seen without progress. Time in which this thread did not run does not count twice. */
@@ -46,8 +51,9 @@ export class Watchdog {
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
-    this.#seen = options.cpus.map((cpu) => this.#read(cpu, PC_PROGRESS));
-    this.#stillMs = options.cpus.map(() => 0);
+    this.#watched = [...options.cpus, ...options.threads];
+    this.#seen = this.#watched.map((cpu) => this.#read(cpu, PC_PROGRESS));
+    this.#stillMs = this.#watched.map(() => 0);
     this.#lookMs = Math.min(options.stallMs / LOOKS_PER_PERIOD, LOOK_MS_MAX);
     this.#timer = setInterval(() => this.#look(), this.#lookMs);
   }
@@ -62,24 +68,26 @@ export class Watchdog {
     const passedMs = Math.min(nowMs - this.#lastLookMs, this.#lookMs * 2);
     this.#lastLookMs = nowMs;
     const { cpus, stallMs } = this.#options;
-    let moving = false;
+    let moving = false; // Is a program?
     const stalled: number[] = [];
     const patient: number[] = [];
-    cpus.forEach((cpu, position) => {
+    this.#watched.forEach((cpu, position) => {
+      const program = position < cpus.length;
       const progress = this.#read(cpu, PC_PROGRESS);
       const state = this.#read(cpu, PC_RUN_STATE);
-      const idle = state === RUN_OFFLINE || state === RUN_DONE;
+      const waits = this.#read(cpu, PC_WAIT_KIND);
+      const idle = state === RUN_OFFLINE || state === RUN_DONE || waits === WAIT_WORK;
       if (idle || progress !== this.#seen[position]) {
         this.#seen[position] = progress;
         this.#stillMs[position] = 0;
-        moving ||= !idle;
+        moving ||= program && !idle;
         return;
       }
       const stillMs = (this.#stillMs[position] as number) + passedMs;
       this.#stillMs[position] = stillMs;
-      if (stillMs < stallMs) moving = true;
-      else if (PATIENT.has(this.#read(cpu, PC_WAIT_KIND))) patient.push(cpu);
-      else stalled.push(cpu);
+      if (stillMs < stallMs) moving ||= program;
+      else if (!PATIENT.has(waits)) stalled.push(cpu);
+      else if (program) patient.push(cpu);
     });
     const guilty = stalled.length > 0 ? stalled : moving ? [] : patient;
     if (guilty.length > 0) this.#report(guilty);
@@ -87,9 +95,9 @@ export class Watchdog {
 
   #report(guilty: readonly number[]): void {
     this.stop();
-    const { memory, stallMs, cpus, describeOp, onStall } = this.#options;
+    const { memory, stallMs, describeOp, onStall } = this.#options;
     const nowMs = performance.now();
-    const state = machineState(memory, cpus, nowMs, describeOp);
+    const state = machineState(memory, this.#watched, nowMs, describeOp);
     onStall(new StallError([stallReport(state, guilty, stallMs), ...outstandingLines(memory, nowMs)].join('\n')));
   }
 

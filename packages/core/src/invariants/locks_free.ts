@@ -1,5 +1,5 @@
 /**
- * Q10, Q03: at rest nobody holds a lock of any kind, and nobody sleeps but devices without requests.
+ * Q10, Q03: at rest nobody holds a lock of any kind, and nobody sleeps but devices without requests and background threads that rest.
  * Next: invariants/rcu.ts
  */
 import type { AnonVmaId, CpuId, MappingId, MmId, TableId, Word } from '../base/brand.ts';
@@ -7,13 +7,14 @@ import { D_SERVER, type DeviceId, deviceField } from '../io/device_record.ts';
 import { readHeld } from '../locking/held_locks.ts';
 import { lockClassName } from '../locking/lock_class.ts';
 import { SEM_COUNT, SEM_OSQ, SEM_WAIT_LIST, SEM_WAIT_LOCK, semWord } from '../locking/rwsem_word.ts';
-import { PC_TASK_STATE, PC_TLB_ACCESS, PC_WAIT_KIND, percpuBase, WAIT_IO, WAIT_NAMES, WAIT_NONE } from '../memory/percpu.ts';
+import { PC_TASK_STATE, PC_TLB_ACCESS, PC_WAIT_KIND, percpuBase, WAIT_IO, WAIT_NAMES, WAIT_NONE, WAIT_WORK } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { i_mmapLockWord, pagesLockWord } from '../mm/address_space.ts';
 import { anonVmaLockWord } from '../mm/anon_vma.ts';
 import { pageTableLockWord } from '../mm/mm_struct.ts';
 import { zoneLockWord } from '../mm/page_alloc.ts';
 import { tableLockWord } from '../mm/page_table.ts';
+import { kthreadRests } from '../sched/kthread.ts';
 import { TASK_RUNNING } from '../sched/task.ts';
 import { ANON_VMA_CACHE, type CacheId, cachePlaces, MAPPING_CACHE, MM_CACHE, TABLE_CACHE } from '../slab/caches.ts';
 import { cacheLockWord, cacheSlots } from '../slab/kmem_cache.ts';
@@ -52,7 +53,8 @@ function sweepCpu(state: SweepState, id: CpuId): void {
   const field = (offset: number): number => m.words[percpuBase(m.percpuAt, id) + offset] as number;
   // A device that nobody wants anything of sleeps until somebody does.
   if (servesDevice(m, id) && field(PC_WAIT_KIND) === WAIT_IO) return;
-  if (field(PC_WAIT_KIND) !== WAIT_NONE) state.report('Q03', `CPU ${id} waits for: ${WAIT_NAMES[field(PC_WAIT_KIND)]}`);
+  const rests = field(PC_WAIT_KIND) === WAIT_WORK && kthreadRests(m, id);
+  if (field(PC_WAIT_KIND) !== WAIT_NONE && !rests) state.report('Q03', `CPU ${id} waits for: ${WAIT_NAMES[field(PC_WAIT_KIND)]}`);
   if (field(PC_TASK_STATE) !== TASK_RUNNING) state.report('Q03', `CPU ${id} is in task state ${field(PC_TASK_STATE)}`);
   if ((field(PC_TLB_ACCESS) & 1) !== 0) state.report('Q03', `CPU ${id} is in the middle of an access`);
 }

@@ -113,6 +113,7 @@ export const WAIT_FILE_PINS = 19;
 export const WAIT_RECLAIM = 20;
 export const WAIT_PAUSED = 21;
 export const WAIT_STOPPED = 22;
+export const WAIT_WORK = 23;
 export const WAIT_NAMES: readonly string[] = [
   'nothing',
   'rwsem (read)',
@@ -137,6 +138,7 @@ export const WAIT_NAMES: readonly string[] = [
   'pages that can be freed',
   'the end of an injected pause',
   'nothing any more since an injected stop',
+  'work',
 ];
 
 /** First word of a CPU's block, given the base of the percpu region. */

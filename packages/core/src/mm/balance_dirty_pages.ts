@@ -17,6 +17,7 @@ import type { CpuId, MappingId } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add, atomic_read } from '../memory/atomic.ts';
 import { PC_NR_DIRTIED, PC_WAIT_KIND, WAIT_DIRTY } from '../memory/percpu.ts';
+import { KTHREAD_WRITEBACK, wakeKthread } from '../sched/kthread.ts';
 import {
   __set_current_state_running,
   cpuWord,
@@ -28,8 +29,8 @@ import {
 } from '../sched/task.ts';
 import { count_vm_event, DIRTY_PAUSES, DIRTY_THROTTLED } from '../trace/counters.ts';
 import { mapping_can_writeback } from './address_space.ts';
-import { dirty_thresh } from './vm_sysctl.ts';
-import { NR_DIRTY_THROTTLED, NR_FILE_DIRTY, NR_WRITEBACK } from './vmstat.ts';
+import { dirty_background, dirty_thresh } from './vm_sysctl.ts';
+import { NR_DIRTY_THROTTLED, NR_FILE_DIRTY, NR_WRITEBACK, nr_file_dirty } from './vmstat.ts';
 
 /** The longest pause, for the case that nobody ends an I/O. */
 const PAUSE_MS = 10;
@@ -56,6 +57,7 @@ export function balance_dirty_pages_ratelimited(cpu: Cpu, file: MappingId): void
 
 function balance_dirty_pages(cpu: Cpu): void {
   const limit = dirty_thresh(cpu.memory);
+  if (nr_file_dirty(cpu.memory) > dirty_background(cpu.memory)) wakeKthread(cpu, KTHREAD_WRITEBACK);
   if (dirtyPages(cpu) <= limit) return;
   count_vm_event(cpu, DIRTY_THROTTLED);
   atomic_fetch_add(cpu, NR_DIRTY_THROTTLED, 1); // Before the look at the counts. Pairs with: wakeThrottled().
@@ -63,6 +65,7 @@ function balance_dirty_pages(cpu: Cpu): void {
     set_current_state(cpu, TASK_KILLABLE);
     if (dirtyPages(cpu) <= limit) break;
     count_vm_event(cpu, DIRTY_PAUSES);
+    wakeKthread(cpu, KTHREAD_WRITEBACK);
     schedule_timeout(cpu, WAIT_DIRTY, NR_FILE_DIRTY, PAUSE_MS);
   }
   __set_current_state_running(cpu);
