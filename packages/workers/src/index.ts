@@ -25,7 +25,7 @@ export { type ProgramsRun, runPrograms } from './run_programs.ts';
 export type { PostMortem, RunResult, RunViolation, Verdict } from './run_result.ts';
 export { runScenario, runScenarioOn, type ScenarioOptions, type ScenarioResult } from './run_scenario.ts';
 export type { Scenario, ScenarioNeeds, ScenarioShape } from './scenario.ts';
-export { devicesFor } from './scenario_machine.ts';
+export { devicesFor, machineFor } from './scenario_machine.ts';
 export { SCENARIOS as scenarios, scenarioByName } from './scenarios/by_name.ts';
 export { runStress, type StressOptions, type StressOutcome } from './stress/run_stress.ts';
 export type { SwapOptions } from './swap_options.ts';

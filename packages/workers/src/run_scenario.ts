@@ -11,7 +11,7 @@ import type { MachineOptions } from './machine_config.ts';
 import { runPrograms } from './run_programs.ts';
 import type { RunResult } from './run_result.ts';
 import type { Scenario } from './scenario.ts';
-import { devicesFor, devicesOf } from './scenario_machine.ts';
+import { devicesOf, machineFor } from './scenario_machine.ts';
 import { scenarioByName } from './scenarios/by_name.ts';
 
 export interface ScenarioOptions extends MachineOptions {
@@ -38,7 +38,12 @@ const SECONDS_DEFAULT = 2;
 export async function runScenario(scenario: string | Scenario, options: ScenarioOptions = {}): Promise<ScenarioResult> {
   const chosen = typeof scenario === 'string' ? scenarioByName(scenario) : scenario;
   const { seconds, count, signal, inject, ...machineOptions } = options;
-  await using machine = await bootMachine({ ...machineOptions, devices: [...(machineOptions.devices ?? []), ...devicesFor([chosen])] });
+  const needed = machineFor([chosen]);
+  await using machine = await bootMachine({
+    ...machineOptions,
+    devices: [...(machineOptions.devices ?? []), ...needed.devices],
+    background: [...(machineOptions.background ?? []), ...needed.background],
+  });
   return await runScenarioOn(machine, chosen, {
     ...(count === undefined ? { seconds: seconds ?? SECONDS_DEFAULT } : { count }),
     ...(signal === undefined ? {} : { signal }),

@@ -5,6 +5,7 @@
  */
 import type { FileSpec } from '@faultlab/core/mm/address_space';
 import type { VmSysctl } from '@faultlab/core/mm/vm_sysctl';
+import type { KthreadName } from '@faultlab/core/sched/kthread';
 import type { CounterName } from '@faultlab/core/trace/counters';
 import type { DeviceOptions } from './device/device_options.ts';
 import type { Op } from './program/op.ts';
@@ -21,6 +22,8 @@ export interface ScenarioShape {
 export interface ScenarioNeeds {
   readonly devices?: readonly DeviceOptions[];
   readonly swaps?: readonly SwapOptions[];
+  /** Background threads that it cannot be without. */
+  readonly background?: readonly KthreadName[];
   readonly sysctl?: Partial<VmSysctl> | ((shape: ScenarioShape) => Partial<VmSysctl>);
   /** The files of the run; programs name them by their place in the list. */
   files?(shape: ScenarioShape): readonly FileSpec[];

@@ -5,7 +5,7 @@
  */
 import { UsageError } from '@faultlab/core/base/errors';
 import { type DeviceConfig, type DeviceOptions, resolveDevice } from './device/device_options.ts';
-import type { MachineConfig } from './machine_config.ts';
+import type { MachineConfig, MachineOptions } from './machine_config.ts';
 import type { Scenario, ScenarioNeeds } from './scenario.ts';
 
 const isSame = (one: DeviceConfig, other: DeviceConfig): boolean => JSON.stringify(one) === JSON.stringify(other);
@@ -35,15 +35,25 @@ export function devicesFor(scenarios: readonly ScenarioNeeds[]): DeviceOptions[]
   return options;
 }
 
-/** The machine's numbers of a scenario's devices. @throws UsageError when the machine lacks a device, or CPUs */
-export function devicesOf(scenario: Scenario, { devices, cpus }: MachineConfig): number[] {
+/** What a machine must be booted with to be enough for each of the scenarios. */
+export const machineFor = (scenarios: readonly ScenarioNeeds[]): Pick<Required<MachineOptions>, 'devices' | 'background'> => ({
+  devices: devicesFor(scenarios),
+  background: [...new Set(scenarios.flatMap(({ background = [] }) => background))],
+});
+
+/** The machine's numbers of a scenario's devices. @throws UsageError when the machine lacks a device, a thread, or CPUs */
+export function devicesOf(scenario: Scenario, { devices, cpus, background }: MachineConfig): number[] {
   const places = findDevices((scenario.devices ?? []).map(resolveDevice), devices);
   const missing = places.indexOf(-1);
   if (missing >= 0) {
     const { latency = 'zero' } = (scenario.devices ?? [])[missing] ?? {};
     throw new UsageError(
-      `Scenario ${scenario.name} needs a device with the latency ${JSON.stringify(latency)}, which this machine does not have; boot it with devicesFor([scenario]).`,
+      `Scenario ${scenario.name} needs a device with the latency ${JSON.stringify(latency)}, which this machine does not have; boot it with machineFor([scenario]).`,
     );
+  }
+  const thread = scenario.background?.find((name) => !background.includes(name));
+  if (thread !== undefined) {
+    throw new UsageError(`Scenario ${scenario.name} needs the background thread ${thread}; boot the machine with machineFor([scenario]).`);
   }
   const { cpusMin = 1 } = scenario;
   if (cpus < cpusMin) throw new UsageError(`Scenario ${scenario.name} needs ${cpusMin} CPUs, but there are ${cpus}; raise cpus.`);

@@ -40,7 +40,7 @@ test('a count ends a program after so many operations, and the result says what 
 test('a machine without the devices of a scenario refuses it, and one with too few CPUs too', async () => {
   await using machine = await bootMachine({ cpus: 1 });
   for (const [name, why] of [
-    ['cold_readers', /^Scenario cold_readers needs a device with the latency "lognormal:.*boot it with devicesFor/],
+    ['cold_readers', /^Scenario cold_readers needs a device with the latency "lognormal:.*boot it with machineFor/],
     ['uffd_handoff', /^Scenario uffd_handoff needs 2 CPUs, but there are 1; raise cpus\.$/],
   ] as const) {
     try {

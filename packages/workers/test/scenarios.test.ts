@@ -2,7 +2,7 @@
  * Every scenario in smoke size, on real threads.
  */
 import { assert, suite } from '@faultlab/test-support';
-import { bootMachine, devicesFor, type RunResult, runScenarioOn, scenarios } from '@faultlab/workers';
+import { bootMachine, machineFor, type RunResult, runScenarioOn, scenarios } from '@faultlab/workers';
 
 const test = suite('scenarios');
 /** Generous: the machine may be busy, and a deadline is no measurement. */
@@ -21,7 +21,7 @@ for (let first = 0; first < sound.length; first += GROUP) {
   test(
     `${group.map(({ name }) => name).join(', ')} end as they have to`,
     async () => {
-      await using machine = await bootMachine({ cpus: SMOKE.cpus, stallMs: SMOKE.stallMs, devices: devicesFor(group) });
+      await using machine = await bootMachine({ cpus: SMOKE.cpus, stallMs: SMOKE.stallMs, ...machineFor(group) });
       for (const scenario of group) {
         const result = await runScenarioOn(machine, scenario, { seconds: SMOKE.seconds, seed: SMOKE.seed });
         assert.ok(result.asExpected, `${scenario.name}: ${told(result)}`);
@@ -35,7 +35,7 @@ for (let first = 0; first < sound.length; first += GROUP) {
 test(
   'one machine runs all scenarios one after the other',
   async () => {
-    await using machine = await bootMachine({ cpus: 2, devices: devicesFor(sound) });
+    await using machine = await bootMachine({ cpus: 2, ...machineFor(sound) });
     for (const scenario of sound) {
       const result = await runScenarioOn(machine, scenario, { count: 60 });
       assert.is(result.verdict, 'success', `${scenario.name}: ${told(result)}`);

@@ -2,7 +2,7 @@
  * The scenarios that draw everything, under every policy.
  */
 import { assert, suite } from '@faultlab/test-support';
-import { bootMachine, devicesFor, policies, runScenarioOn, scenarioByName } from '@faultlab/workers';
+import { bootMachine, machineFor, policies, runScenarioOn, scenarioByName } from '@faultlab/workers';
 
 const test = suite('swarms');
 const PATIENT = { deadlineMs: 60_000 };
@@ -13,7 +13,7 @@ for (const { name } of policies) {
   test(
     `the swarms end well under ${name}`,
     async () => {
-      await using machine = await bootMachine({ cpus: SMOKE.cpus, stallMs: SMOKE.stallMs, devices: devicesFor(drawn), policy: name });
+      await using machine = await bootMachine({ cpus: SMOKE.cpus, stallMs: SMOKE.stallMs, ...machineFor(drawn), policy: name });
       for (const scenario of drawn) {
         const result = await runScenarioOn(machine, scenario, { seconds: SMOKE.seconds, seed: SMOKE.seed });
         assert.is(result.verdict, 'success', `${scenario.name}: ${JSON.stringify(result.violations)} ${result.postMortem?.message ?? ''}`);

@@ -11,7 +11,7 @@ import type { Injection } from '../inject/injections.ts';
 import { bootMachine, type Machine } from '../machine.ts';
 import { runScenarioOn, type ScenarioResult } from '../run_scenario.ts';
 import type { Scenario } from '../scenario.ts';
-import { devicesFor } from '../scenario_machine.ts';
+import { machineFor } from '../scenario_machine.ts';
 import { StressTotals } from './stress_totals.ts';
 
 export interface StressOptions {
@@ -70,7 +70,7 @@ export async function runStress(options: StressOptions): Promise<StressOutcome> 
     cpus,
     seed,
     verify,
-    devices: devicesFor(scenarios),
+    ...machineFor(scenarios),
     ...(stallMs === undefined ? {} : { stallMs }),
   });
   const {
