@@ -14,9 +14,9 @@ const page = join(root, 'docs/POLICIES.md');
 const START = '<!-- tables: made by scripts/policies_page.mjs -->';
 
 const built = (path) => import(pathToFileURL(join(root, path)).href);
-const { POLICIES } = await built('packages/core/dist/policy/policies.js');
-const { measureKinds } = await built('packages/workers/dist/fault_kinds/measure.js');
-const { lockTables } = await built('packages/workers/dist/fault_kinds/lock_table.js');
+const { POLICIES } = await built('packages/core/bundle/policy/policies.js');
+const { measureKinds } = await built('packages/workers/bundle/fault_kinds/measure.js');
+const { lockTables } = await built('packages/workers/bundle/fault_kinds/lock_table.js');
 
 const row = (cells) => `| ${cells.join(' | ')} |`;
 const table = (header, rows) => [row(header), row(header.map(() => '---')), ...rows.map(row), ''];

@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-const NOT_OURS = new Set(['node_modules', 'dist', 'dist-test', 'coverage', '.git']);
+const NOT_OURS = new Set(['node_modules', 'dist', 'dist-test', 'bundle', 'coverage', '.git']);
 
 /** Every file of ours below `folder`, as paths that start with `folder`, sorted. An absent folder has no files. */
 export function filesBelow(folder) {

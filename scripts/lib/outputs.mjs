@@ -15,6 +15,11 @@ export function outputFolders(root) {
   return [...pairs, { source: join(root, 'examples'), output: join(root, 'examples', 'dist') }];
 }
 
+/** The folders with joined modules. */
+export function bundleFolders(root) {
+  return ['core', 'workers'].map((name) => join(root, 'packages', name, 'bundle'));
+}
+
 /** The compiled files below `output` that no file below `source` can have made. */
 export function staleOutputs(source, output) {
   return allFilesBelow(output).filter((path) => {

@@ -84,10 +84,10 @@ test(
         program: () => ({ regions: [memory], body: { list }, count: 5 }),
       });
       assert.is(result.verdict, 'success', `${JSON.stringify(result.violations)} ${result.postMortem?.message}`);
-      assert.ok(
-        result.counters.pswpout >= PAGES && result.counters.pswpin > 0,
-        JSON.stringify([result.counters.pswpout, result.counters.pswpin]),
-      );
+      const { pswpout, pswpin, swapin_cached } = result.counters;
+      assert.ok(pswpout >= PAGES, String(pswpout));
+      // From the device, or from the swap cache when the device is still writing them out.
+      assert.ok(pswpin + swapin_cached > 0, JSON.stringify({ pswpin, swapin_cached }));
       assert.is(swapMax(machine.memory, 0 as SwapId), 0);
     }
   },

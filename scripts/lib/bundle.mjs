@@ -1,0 +1,136 @@
+/**
+ * Joins the compiled modules of core and workers into a few large ones, so that a thread starts fast: Node spends most of a thread's start on
+ * finding and linking hundreds of small files, and a machine starts a thread for every CPU.
+ *
+ * `dist/` is what the compiler wrote, `bundle/` is what runs. Every module keeps a file of its own in `bundle/`, with nothing in it but the way to the
+ * joined module that holds it, so that imports by path go on working and every module still exists exactly once in a thread.
+ *
+ *   core/bundle/all.js      the whole of core
+ *   workers/bundle/cpu.js   what the thread of a CPU needs of workers
+ *   workers/bundle/tool.js  the rest: machines, reports, the command line
+ */
+
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { rollup } from 'rollup';
+
+const PACKAGES = ['core', 'workers'];
+const CORE = '@faultlab/core';
+/** Modules that do something when a thread starts with them, beside defining: they cannot be joined with others. */
+const STARTS_SOMETHING = /_main\.js$/;
+/** What the thread of a CPU is told to load: its own start, and the works. */
+const LOADED_BY_CPUS = /(cpu_main|_work|replay_cpu)\.js$/;
+
+/** Brings `bundle/` of core and workers up to date; does nothing when nothing was compiled since. */
+export async function bundle(root) {
+  const modules = PACKAGES.flatMap((name) => modulesBelow(join(root, 'packages', name, 'dist')).map((file) => ({ name, file })));
+  const stamp = join(root, 'packages', 'core', 'bundle', '.stamp');
+  if (isCurrent(stamp, root, modules)) return;
+  rmSync(stamp, { force: true });
+  const build = await rollup({
+    input: Object.fromEntries(
+      modules.map(({ name, file }) => [`${name}/bundle/${file.replace(/\.js$/, '')}`, join(root, 'packages', name, 'dist', file)]),
+    ),
+    plugins: [ownModules(root)],
+    treeshake: false,
+    preserveEntrySignatures: 'strict',
+    onLog: reject,
+  });
+  const { output } = await build.write({
+    dir: join(root, 'packages'),
+    format: 'es',
+    sourcemap: true,
+    hoistTransitiveImports: false,
+    minifyInternalExports: false,
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name].js',
+    manualChunks: chunkOf(root),
+  });
+  await build.close();
+  removeOthers(root, new Set(output.map(({ fileName }) => fileName)));
+  writeFileSync(stamp, listOf(modules));
+}
+
+const listOf = (modules) => modules.map(({ name, file }) => `${name}/${file}\n`).join('');
+
+function isCurrent(stamp, root, modules) {
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== listOf(modules)) return false;
+  const { mtimeMs } = statSync(stamp);
+  return modules.every(({ name, file }) => statSync(join(root, 'packages', name, 'dist', file)).mtimeMs < mtimeMs);
+}
+
+function modulesBelow(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true })
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => file.split(sep).join('/'))
+    .sort();
+}
+
+/** Finds the modules of both packages, hands on the compiler's source maps, and keeps `import.meta.url` what it was in the module itself. */
+function ownModules(root) {
+  const packages = join(root, 'packages');
+  return {
+    name: 'own-modules',
+    resolveId(id, from) {
+      if (id === CORE || id.startsWith(`${CORE}/`)) return join(packages, 'core', 'dist', `${id.slice(CORE.length + 1) || 'index'}.js`);
+      if (from !== undefined && id.startsWith('.')) return join(dirname(from), id);
+      return from === undefined ? id : { id, external: true };
+    },
+    load(id) {
+      const code = readFileSync(id, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
+      return { code, map: JSON.parse(readFileSync(`${id}.map`, 'utf8')) };
+    },
+    resolveImportMeta(property, { moduleId, chunkId }) {
+      if (property !== 'url') return null;
+      const own = relative(packages, moduleId).replace(`${sep}dist${sep}`, `${sep}bundle${sep}`);
+      return `new URL(${JSON.stringify(relative(dirname(chunkId), own).split(sep).join('/'))}, import.meta.url).href`;
+    },
+  };
+}
+
+function chunkOf(root) {
+  const workers = join(root, 'packages', 'workers', 'dist');
+  let ofCpus;
+  return (id, { getModuleIds, getModuleInfo }) => {
+    if (STARTS_SOMETHING.test(id) && !id.endsWith('cpu_main.js')) return null;
+    if (id.startsWith(join(root, 'packages', 'core'))) return 'core/bundle/all';
+    if (!id.startsWith(workers)) return null;
+    ofCpus ??= reachable(
+      [...getModuleIds()].filter((module) => LOADED_BY_CPUS.test(module)),
+      getModuleInfo,
+    );
+    return ofCpus.has(id) ? 'workers/bundle/cpu' : 'workers/bundle/tool';
+  };
+}
+
+function reachable(from, getModuleInfo) {
+  const seen = new Set();
+  for (const todo = [...from]; todo.length > 0; ) {
+    const id = todo.pop();
+    if (seen.has(id)) continue;
+    seen.add(id);
+    todo.push(...(getModuleInfo(id)?.importedIds ?? []));
+  }
+  return seen;
+}
+
+/** A module that only has types is an empty file, and the helper of `using` names `this` at the top level; all else is a mistake in the sources. */
+function reject(_level, log) {
+  if (log.code === 'EMPTY_BUNDLE' || log.code === 'THIS_IS_UNDEFINED') return;
+  throw new Error(log.message);
+}
+
+function removeOthers(root, written) {
+  for (const name of PACKAGES) {
+    const folder = join(root, 'packages', name, 'bundle');
+    for (const file of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      const path = join(file.parentPath ?? file.path, file.name);
+      const known = relative(join(root, 'packages'), path)
+        .split(sep)
+        .join('/')
+        .replace(/\.map$/, '');
+      if (file.isFile() && !written.has(known)) rmSync(path);
+    }
+  }
+}
