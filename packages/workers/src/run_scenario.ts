@@ -63,7 +63,8 @@ export interface ScenarioRun {
 /** The same on a machine that the caller owns. After a success the machine can run the next one. */
 export async function runScenarioOn(machine: Machine, scenario: Scenario, run: ScenarioRun): Promise<ScenarioResult> {
   const { count, ...rest } = run;
-  const shape = { cpus: machine.config.cpus, seed: run.seed ?? machine.config.seed };
+  const { cpus, size } = machine.config;
+  const shape = { cpus, frames: size.frames, seed: run.seed ?? machine.config.seed };
   const devices = devicesOf(scenario, machine.config);
   const { sysctl } = scenario;
   const result = await runPrograms(machine, {

@@ -16,6 +16,8 @@ import type { SwapOptions } from './swap_options.ts';
 export interface ScenarioShape {
   readonly cpus: number;
   readonly seed: number;
+  /** Page frames of the machine. */
+  readonly frames: number;
 }
 
 /** What there is in a run besides anonymous memory. Devices are numbered by their place in the list. */

@@ -2,7 +2,7 @@
  * A frame for user memory or the page cache: charged to a memory cgroup, and if there is none, after reclaim. The allocator itself never waits.
  *
  *   charge:  usage < max? -- no --> reclaim in this cgroup, again; or no page: VM_FAULT_OOM
- *   frame:   one free?    -- no --> reclaim everywhere, again; or no page
+ *   frame:   `min` free?  -- no --> reclaim everywhere, again; or no page. Below `low` kswapd is woken.
  *
  * Reclaim takes no mmap_lock and no VMA lock, and only tries folio locks, so the caller may have those; it takes i_mmap and anon_vma locks and
  * sleeps for requests of devices, so the caller may have neither those nor a spinlock. A caller with a spinlock uses allocCharged().
@@ -26,7 +26,9 @@ import { NO_FOLIO, setFolioMemcg } from './folio.ts';
 import { lru_add_drain } from './folio_add_lru.ts';
 import { lruOn, memcgEvent, ROOT_MEMCG, tryCharge, unchargePage } from './memcg.ts';
 import { mm_memcg } from './mm_struct.ts';
-import { alloc_page } from './page_alloc.ts';
+import { alloc_page, nrFreeBelow } from './page_alloc.ts';
+import { min_wmark_pages } from './vm_sysctl.ts';
+import { wakeup_kswapd } from './wakeup_kswapd.ts';
 
 /** Always 0. */
 const THROTTLE_WORD = (H_LRU + 4) as Word;
@@ -57,10 +59,10 @@ export function allocForReadahead(cpu: Cpu): Pfn {
     reclaimOnce(cpu, memcg);
     if (!tryCharge(cpu, memcg)) return NO_FOLIO;
   }
-  const pfn = alloc_page(cpu);
+  const pfn = get_page_from_freelist(cpu);
   if (pfn !== NO_FOLIO) return charged(cpu, memcg, pfn);
   reclaimOnce(cpu, ROOT_MEMCG);
-  return charged(cpu, memcg, alloc_page(cpu));
+  return charged(cpu, memcg, get_page_from_freelist(cpu));
 }
 
 /** As alloc_page(), charged if the limit allows it at once. Never sleeps */
@@ -68,7 +70,9 @@ export function allocCharged(cpu: Cpu, mm: MmId): Pfn {
   if (!lruOn(cpu.memory)) return alloc_page(cpu);
   const memcg = mm_memcg(cpu.memory, mm);
   if (memcg !== ROOT_MEMCG && !tryCharge(cpu, memcg)) return NO_FOLIO;
-  return charged(cpu, memcg, alloc_page(cpu));
+  const pfn = alloc_page(cpu);
+  wakeup_kswapd(cpu);
+  return charged(cpu, memcg, pfn);
 }
 
 function charged(cpu: Cpu, memcg: number, pfn: Pfn): Pfn {
@@ -86,7 +90,7 @@ function chargeOrReclaim(cpu: Cpu, memcg: number): boolean {
     if (freed > 0) continue; // Somebody else was faster; there is progress.
     if (fatal_signal_pending(cpu)) break;
     left--;
-    throttle(cpu);
+    reclaim_throttle(cpu);
     if (tryCharge(cpu, memcg)) return true;
   }
   memcgEvent(cpu, memcg, 'oom');
@@ -102,25 +106,36 @@ function reclaimOnce(cpu: Cpu, memcg: number): number {
   return cpu.tryToFree(cpu, memcg, WANTED);
 }
 
+/**
+ * A frame, if more are free than the mark `min` says; a task that is being killed may go below, so that it can end. Wakes kswapd if need be.
+ * Never sleeps. @returns NO_FOLIO if not
+ */
+function get_page_from_freelist(cpu: Cpu): Pfn {
+  const short = nrFreeBelow(cpu.memory, min_wmark_pages(cpu.memory)) && !fatal_signal_pending(cpu);
+  const pfn = short ? NO_FOLIO : alloc_page(cpu);
+  wakeup_kswapd(cpu);
+  return pfn;
+}
+
 /** An injected failure here is one that reclaim does not help; one of alloc_page() is the beginning of reclaim. @kernel should_fail_alloc_page() */
 function frameOrReclaim(cpu: Cpu): Pfn {
   if (cpu.inject?.failsAllocation(ALLOC_FRAME) === true) return NO_FOLIO;
-  let pfn = alloc_page(cpu);
+  let pfn = get_page_from_freelist(cpu);
   for (let left = RETRIES; pfn === NO_FOLIO && left > 0; ) {
     const freed = reclaimOnce(cpu, ROOT_MEMCG);
-    pfn = alloc_page(cpu);
+    pfn = get_page_from_freelist(cpu);
     if (pfn !== NO_FOLIO || freed > 0) continue;
     if (fatal_signal_pending(cpu)) break;
     left--;
-    throttle(cpu);
-    pfn = alloc_page(cpu);
+    reclaim_throttle(cpu);
+    pfn = get_page_from_freelist(cpu);
   }
   if (pfn === NO_FOLIO) count_vm_event(cpu, OOM);
   return pfn;
 }
 
-/** Sleeps a moment: what is being written or read now can be freed then. @kernel reclaim_throttle() */
-function throttle(cpu: Cpu): void {
+/** Sleeps a moment: what is being written or read now can be freed then. @locks none that spins */
+export function reclaim_throttle(cpu: Cpu): void {
   beginWait(cpu, WAIT_RECLAIM, THROTTLE_WORD);
   rcu_idle_enter(cpu);
   // Nobody wakes it, the time does.

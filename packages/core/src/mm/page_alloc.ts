@@ -61,6 +61,12 @@ export function nr_free_pages(m: SharedMemory): number {
   return free;
 }
 
+/**
+ * Are fewer frames free than a mark says? What the zone has answers that usually; the stocks of the CPUs are counted only if not.
+ * @kernel zone_watermark_ok()
+ */
+export const nrFreeBelow = (m: SharedMemory, mark: number): boolean => (m.words[ZONE_FREE] as number) < mark && nr_free_pages(m) < mark;
+
 /** A list of free frames, for checkers: the zone's, then one for each CPU. Exact on an idle machine. */
 export interface FreeList {
   readonly name: string;

@@ -5,6 +5,7 @@
  * Next: mm/vmstat.ts
  */
 import type { Word } from '../base/brand.ts';
+import { UsageError } from '../base/errors.ts';
 import { H_LRU, H_VM } from '../memory/header.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { lruOn, MEMCG_UNLIMITED, memcgLimits, setMemcg, switchLru } from './memcg.ts';
@@ -15,6 +16,7 @@ const DIRTY_THRESH = (H_VM + 18) as Word;
 const DIRTY_BACKGROUND = (H_VM + 19) as Word;
 
 const NUMA_MISPLACED = (H_VM + 24) as Word;
+const WMARK_MIN = (H_LRU + 3) as Word;
 const WMARK_LOW = (H_LRU + 1) as Word;
 const WMARK_HIGH = (H_LRU + 2) as Word;
 
@@ -37,7 +39,11 @@ export interface VmSysctl {
   /** Limits of memory cgroup 1, in pages; whoever sets up address spaces puts them there. @kernel memory.max, memory.high */
   readonly memoryMax: number;
   readonly memoryHigh: number;
-  /** Free frames below which background reclaim begins, and at which it ends. @kernel WMARK_LOW, WMARK_HIGH */
+  /**
+   * Free frames: below `min` a task that needs one reclaims first; below `low` background reclaim begins, and at `high` it ends. In this order.
+   * @kernel WMARK_MIN, WMARK_LOW, WMARK_HIGH
+   */
+  readonly watermarkMin: number;
   readonly watermarkLow: number;
   readonly watermarkHigh: number;
 }
@@ -52,25 +58,34 @@ export const DEFAULT_SYSCTL: VmSysctl = {
   lru: 0,
   memoryMax: MEMCG_UNLIMITED,
   memoryHigh: MEMCG_UNLIMITED,
+  watermarkMin: 0,
   watermarkLow: 0,
   watermarkHigh: 0,
 };
 
-/** @locks none: before CPUs run, or by a test that is alone */
+/** @locks none: before CPUs run, or by a test that is alone. @throws UsageError for limits or marks that cannot be */
 export function setSysctl(m: SharedMemory, wanted: Partial<VmSysctl>): void {
   const all = { ...readSysctl(m), ...wanted };
+  const { watermarkMin: min, watermarkLow: low, watermarkHigh: high } = all;
+  if (min > low || low > high) {
+    throw new UsageError(
+      `The watermarks are min ${min}, low ${low} and high ${high}, but each must be at least as high as the one before.`,
+    );
+  }
   m.words[FAULT_AROUND] = all.faultAroundPages;
   m.words[PAGE_CLUSTER] = all.pageCluster;
   m.words[DIRTY_THRESH] = all.dirtyThresh;
   m.words[DIRTY_BACKGROUND] = all.dirtyBackground;
   m.words[NUMA_MISPLACED] = all.numaMisplaced;
-  m.words[WMARK_LOW] = all.watermarkLow;
-  m.words[WMARK_HIGH] = all.watermarkHigh;
+  m.words[WMARK_MIN] = min;
+  m.words[WMARK_LOW] = low;
+  m.words[WMARK_HIGH] = high;
   if (m.size.frames === 0) return;
   switchLru(m, all.lru !== 0);
   setMemcg(m, SYSCTL_MEMCG, { max: all.memoryMax, high: all.memoryHigh });
 }
 
+export const min_wmark_pages = (m: SharedMemory): number => m.words[WMARK_MIN] as number;
 export const low_wmark_pages = (m: SharedMemory): number => m.words[WMARK_LOW] as number;
 export const high_wmark_pages = (m: SharedMemory): number => m.words[WMARK_HIGH] as number;
 export const faultAroundPages = (m: SharedMemory): number => m.words[FAULT_AROUND] as number;
@@ -88,6 +103,7 @@ export const readSysctl = (m: SharedMemory): VmSysctl => ({
   lru: lruOn(m) ? 1 : 0,
   memoryMax: memcgLimits(m, SYSCTL_MEMCG).max,
   memoryHigh: memcgLimits(m, SYSCTL_MEMCG).high,
+  watermarkMin: min_wmark_pages(m),
   watermarkLow: low_wmark_pages(m),
   watermarkHigh: high_wmark_pages(m),
 });

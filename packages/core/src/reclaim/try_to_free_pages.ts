@@ -1,21 +1,13 @@
 /**
- * Who reclaims, and how hard: a task that needs a page, a task over the `high` limit of its cgroup, and the background (kswapd), which keeps the number
- * of free frames between its marks.
- *
- *   free frames    min <-------- low <----------- high
- *                  | tasks        | kswapd         | kswapd
- *                  | reclaim      | begins         | stops
- *
- * @kernel mm/vmscan.c try_to_free_pages(), try_to_free_mem_cgroup_pages(), balance_pgdat(); mm/memcontrol.c mem_cgroup_handle_over_high()
- * @fidelity reduced: tasks reclaim when there is no frame, not from the mark `min` on; over `high` nobody sleeps as a punishment
- * Next: mm/alloc_or_reclaim.ts
+ * Who reclaims, and how hard: a task that needs a page, and a task over the `high` limit of its cgroup. The background is in reclaim/kswapd.ts.
+ * @kernel mm/vmscan.c try_to_free_pages(), try_to_free_mem_cgroup_pages(), shrink_node(); mm/memcontrol.c mem_cgroup_handle_over_high()
+ * @fidelity reduced: over `high` nobody sleeps as a punishment
+ * Next: reclaim/kswapd.ts
  */
 import type { Cpu } from '../cpu.ts';
 import { MEMCGS_MAX } from '../memory/layout.ts';
-import { lruOn, memcgEvent, memcgExists, memcgHigh, memcgUsage, ROOT_MEMCG } from '../mm/memcg.ts';
-import { nr_free_pages } from '../mm/page_alloc.ts';
-import { high_wmark_pages, low_wmark_pages } from '../mm/vm_sysctl.ts';
-import { count_vm_event, PAGEOUTRUN } from '../trace/counters.ts';
+import { memcgEvent, memcgExists, memcgHigh, memcgUsage, ROOT_MEMCG } from '../mm/memcg.ts';
+import { noteKswapdRound } from '../mm/wakeup_kswapd.ts';
 import { DEF_PRIORITY, type ScanControl, shrink_lruvec } from './shrink_lruvec.ts';
 
 /** @kernel MAX_RECLAIM_RETRIES */
@@ -26,6 +18,7 @@ const SWAP_CLUSTER_MAX = 32;
 export function try_to_free_pages(cpu: Cpu, memcg: number, pages: number): number {
   const sc = { kswapd: false, wanted: pages, priority: DEF_PRIORITY, scanned: 0, reclaimed: 0 };
   do_try_to_free_pages(cpu, memcg, sc, 0);
+  if (sc.reclaimed > 0) noteKswapdRound(cpu, true); // There is hope again.
   return sc.reclaimed;
 }
 
@@ -33,28 +26,13 @@ function do_try_to_free_pages(cpu: Cpu, memcg: number, sc: ScanControl, lowest: 
   for (; sc.priority >= lowest && sc.reclaimed < sc.wanted; sc.priority--) shrink_node(cpu, memcg, sc);
 }
 
-function shrink_node(cpu: Cpu, memcg: number, sc: ScanControl): void {
+/** Shrinks the lists of a cgroup, or of all of them with ROOT_MEMCG, for one priority. @locks see TryToFree */
+export function shrink_node(cpu: Cpu, memcg: number, sc: ScanControl): void {
   if (memcg !== ROOT_MEMCG) {
     shrink_lruvec(cpu, memcg, sc);
     return;
   }
   for (let id = 0; id < MEMCGS_MAX; id++) if (memcgExists(cpu.memory, id)) shrink_lruvec(cpu, id, sc);
-}
-
-/** One round of background reclaim: if fewer frames are free than the lower mark says, frees some until the upper one. May sleep. @returns pages freed */
-export function kswapdStep(cpu: Cpu): number {
-  const m = cpu.memory;
-  if (!lruOn(m) || nr_free_pages(m) >= low_wmark_pages(m)) return 0;
-  count_vm_event(cpu, PAGEOUTRUN);
-  let freed = 0;
-  for (let priority = DEF_PRIORITY; priority > 0; priority--) {
-    const missing = high_wmark_pages(m) - nr_free_pages(m);
-    if (missing <= 0) break;
-    const sc = { kswapd: true, wanted: Math.max(missing, SWAP_CLUSTER_MAX), priority, scanned: 0, reclaimed: 0 };
-    shrink_node(cpu, ROOT_MEMCG, sc);
-    freed += sc.reclaimed;
-  }
-  return freed;
 }
 
 /** The task has charged more than `high` of its cgroup: it reclaims before it goes back to its program. @locks none in, none out. May sleep */

@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { cpuOffline, cpuOnline } from '@faultlab/core/boot';
 import { writebackWork } from '@faultlab/core/io/writeback_thread';
+import { kswapdWork } from '@faultlab/core/reclaim/kswapd';
 import { KTHREAD_NAMES, type KthreadName, type KthreadWork, kthread } from '@faultlab/core/sched/kthread';
 import { cpuOfThread, endingOf, type ThreadNews, type ThreadTask } from '../thread_news.ts';
 
@@ -16,6 +17,7 @@ export interface BackgroundTask extends ThreadTask {
 /** What each of them does. */
 const WORKS: Readonly<Record<KthreadName, () => KthreadWork>> = {
   writeback: writebackWork,
+  kswapd: kswapdWork,
 };
 
 function main(task: BackgroundTask, tell: (news: ThreadNews) => void): void {

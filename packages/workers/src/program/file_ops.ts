@@ -15,7 +15,7 @@ import { mmap_read_lock_killable, mmap_read_unlock } from '@faultlab/core/mm/mma
 import { invalidate_mapping_pages } from '@faultlab/core/mm/truncate';
 import { FILE_END } from '@faultlab/core/mm/unmap_mapping';
 import { SYSCTL_MEMCG } from '@faultlab/core/mm/vm_sysctl';
-import { kswapdStep } from '@faultlab/core/reclaim/try_to_free_pages';
+import { kswapdStep } from '@faultlab/core/reclaim/kswapd';
 import { sys_read, sys_write } from '@faultlab/core/syscalls/file_rw';
 import { sys_fsync, sys_msync } from '@faultlab/core/syscalls/msync';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, sys_fallocate, sys_ftruncate } from '@faultlab/core/syscalls/truncate';

@@ -15,6 +15,7 @@ import { gupRace } from './gup_race.ts';
 import { ioConvoyFile } from './io_convoy_file.ts';
 import { ioConvoySwap } from './io_convoy_swap.ts';
 import { killStorm } from './kill_storm.ts';
+import { kswapdPressure } from './kswapd_pressure.ts';
 import { manySmallAreas } from './many_small_areas.ts';
 import { migrateRace } from './migrate_race.ts';
 import { mprotectStorm } from './mprotect_storm.ts';
@@ -64,6 +65,7 @@ export const SCENARIOS: readonly Scenario[] = [
   signalWaits,
   storageSwarm,
   refaultThrash,
+  kswapdPressure,
   swarm,
   canary,
 ];
