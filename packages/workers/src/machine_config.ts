@@ -13,6 +13,7 @@ import { policyByName } from '@faultlab/core/policy/policies';
 import type { KthreadName } from '@faultlab/core/sched/kthread';
 import { resolveBackground } from './background/background_threads.ts';
 import { type DeviceConfig, type DeviceOptions, needsThread, resolveDevice } from './device/device_options.ts';
+import type { Injection } from './inject/injections.ts';
 import type { SwapOptions } from './swap_options.ts';
 
 /** Everything has a default: `bootMachine()` gives four CPUs under `linux-6.18`. */
@@ -45,6 +46,8 @@ export interface MachineOptions {
   readonly background?: readonly KthreadName[];
   /** Swap areas, numbered from 0; scenarios may have further ones for their runs. */
   readonly swaps?: readonly SwapOptions[];
+  /** What the machine's own threads meet while programs run; a run says for itself what its programs meet. */
+  readonly inject?: readonly Injection[];
 }
 
 /** The same with every choice made. */
@@ -63,6 +66,7 @@ export interface MachineConfig {
   readonly devices: readonly DeviceConfig[];
   readonly background: readonly KthreadName[];
   readonly swaps: readonly SwapOptions[];
+  readonly inject: readonly Injection[];
 }
 
 const STALL_MS_DEFAULT = 10_000;
@@ -101,6 +105,7 @@ export function resolveConfig(options: MachineOptions): MachineConfig {
     devices,
     background,
     swaps: options.swaps ?? [],
+    inject: options.inject ?? [],
   };
 }
 

@@ -6,6 +6,7 @@
 
 import type { CpuId, SwapId } from '@faultlab/core/base/brand';
 import { StallError, UsageError } from '@faultlab/core/base/errors';
+import { type HandedOut, handedOut, leaks } from '@faultlab/core/invariants/handed_out';
 import type { Violation } from '@faultlab/core/invariants/sweep';
 import { readLockStat } from '@faultlab/core/locking/lock_stat';
 import type { FileSpec } from '@faultlab/core/mm/address_space';
@@ -15,7 +16,7 @@ import { readCounters } from '@faultlab/core/trace/counters';
 import { readTrace, type TraceEntry } from '@faultlab/core/trace/trace_ring';
 import { counterDelta, lockStatDelta } from './deltas.ts';
 import { environment } from './environment.ts';
-import { checkInject, injectIntoDevices, mendDevices, planFor, troublesBy } from './inject/apply.ts';
+import { checkInject, injectIntoBackground, mendBackground, planFor, troublesBy } from './inject/apply.ts';
 import type { Injection } from './inject/injections.ts';
 import { LatencyTotals } from './latency_totals.ts';
 import type { Machine } from './machine.ts';
@@ -119,6 +120,7 @@ class ProgramsInProgress {
     const { setup, files = [], sysctl } = this.#run;
     setSysctl(this.#machine.memory, { ...this.#machine.config.sysctl, ...sysctl });
     this.#switchSwaps(true);
+    const before = handedOut(this.#machine.memory);
     const made = await this.#onFirstCpu<SetupOrder, SetUp>(SETUP, { ops: setup, files });
     if (made === undefined) return;
     await this.#programsRun(made);
@@ -127,6 +129,7 @@ class ProgramsInProgress {
     if (this.#verdict !== 'success') return;
     await this.#onFirstCpu<DissolveOrder, void>(DISSOLVE, { ...made, swaps: this.#swapAreas });
     if (this.#verdict === 'success') await this.#sweep();
+    this.#checkNothingLost(before);
     if (this.#verdict === 'success') this.#switchSwaps(false);
   }
 
@@ -150,17 +153,17 @@ class ProgramsInProgress {
     const { cpus, devices } = this.#machine.config;
     const drawn = seed ?? this.#machine.config.seed;
     const helpers = this.#programs.filter((program) => program.helper === true).length;
-    injectIntoDevices(this.#machine.memory, devices, inject, drawn);
+    injectIntoBackground(this.#machine.memory, devices, inject, drawn);
     const finished = await this.#machine.run<ProgramOrder, ProgramResult>({
       work: PROGRAM,
       data: (cpu) => ({ program: this.#programs[cpu] as Program, home: space, files, cpus, helpers }),
       describeOp: (cpu) => this.#lastOps(cpu).at(-1) ?? 'no operation yet',
-      inject: (cpu) => planFor(inject, { cpu, seed: drawn, helper: this.#programs[cpu]?.helper === true }),
+      inject: (cpu) => planFor(inject, { cpu, seed: drawn, role: this.#programs[cpu]?.helper === true ? 'helper' : 'program' }),
       ...(seconds === undefined ? {} : { seconds }),
       ...(signal === undefined ? {} : { signal }),
       ...(seed === undefined ? {} : { seed }),
     });
-    mendDevices(this.#machine.memory, devices, this.#machine.config.seed);
+    mendBackground(this.#machine.memory, devices, this.#machine.config.seed);
     this.#reports = finished.reports;
     this.#wallMs = finished.wallMs;
     this.#noteViolations(finished);
@@ -172,6 +175,12 @@ class ProgramsInProgress {
   async #sweep(): Promise<void> {
     const found = await this.#onFirstCpu<null, Violation[]>(SWEEP, null);
     for (const { id, message } of found ?? []) this.#violated({ id, message, cpu: undefined });
+  }
+
+  /** The sweep finds what is wrong with a record; not one that is right, and that nobody knows any more. */
+  #checkNothingLost(before: HandedOut): void {
+    if (this.#verdict !== 'success') return;
+    for (const message of leaks(before, handedOut(this.#machine.memory))) this.#violated({ id: 'leak', message, cpu: undefined });
   }
 
   /** A phase that needs one CPU only. @returns undefined when it found a violation */

@@ -20,8 +20,6 @@ export interface ScenarioOptions extends MachineOptions {
   /** Operations of each CPU, instead of a time. */
   readonly count?: number;
   readonly signal?: AbortSignal;
-  /** What goes wrong while it runs. */
-  readonly inject?: readonly Injection[];
 }
 
 export interface ScenarioResult extends RunResult {
@@ -37,7 +35,8 @@ const SECONDS_DEFAULT = 2;
 /** Boots a machine, runs the scenario on it, and ends the machine. @throws UsageError for a bad option */
 export async function runScenario(scenario: string | Scenario, options: ScenarioOptions = {}): Promise<ScenarioResult> {
   const chosen = typeof scenario === 'string' ? scenarioByName(scenario) : scenario;
-  const { seconds, count, signal, inject, ...machineOptions } = options;
+  const { seconds, count, signal, ...machineOptions } = options;
+  const { inject } = options;
   const needed = machineFor([chosen]);
   await using machine = await bootMachine({
     ...machineOptions,

@@ -8,6 +8,7 @@ import { createCpu } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
 import { attachMemory, type MemoryHandle } from '@faultlab/core/memory/shared_memory';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
+import type { InjectionPlan } from '@faultlab/core/trace/injector';
 import { freezeOthers, isStopped } from './doorbell.ts';
 import type { FoundViolation } from './work.ts';
 
@@ -20,6 +21,8 @@ export interface ThreadTask {
   readonly verify: boolean;
   readonly trace: boolean;
   readonly spin: boolean;
+  /** What the thread meets while programs run. */
+  readonly inject: InjectionPlan | null;
   /** The main thread's time origin, so that all CPUs share one clock. */
   readonly clockOrigin: number;
 }
@@ -43,6 +46,7 @@ export function cpuOfThread(task: ThreadTask): Cpu {
     memory,
     now: () => performance.now() + offset,
     seed: task.seed,
+    inject: task.inject,
     policy: task.policy,
     verify: task.verify,
     trace: task.trace && memory.size.traceEntries > 0,

@@ -12,6 +12,8 @@ export const H_WORDS = 2 as Word;
 export const H_FREEZE = 16 as Word;
 /** Non-zero: every CPU ends its program after the operation it is in. */
 export const H_STOP = 17 as Word;
+/** Non-zero: injections into background threads act. Their CPUs live from the boot on, but a run is laid out and cleared away undisturbed. */
+export const H_INJECT = 18 as Word;
 /** Background threads: odd while they are asked to rest, their CPUs, what wakes them, when they rest (sched/kthread.ts). */
 export const H_KTHREAD = 20 as Word;
 /** CPUs that have reached the start gate, and the gate itself. */

@@ -16,12 +16,20 @@ export const PARK_MS_MAX = 20;
 /** The end of a nap that is too short to be slept. */
 const NAP_SPIN_MS = 0.05;
 
+/** Who may disturb a sleep: an injection. */
+export interface SleepTrouble {
+  /** A sleep begins; perhaps a signal arrives just now. @returns after how many milliseconds it is to end without a cause; Infinity: it is not */
+  atSleep(): number;
+}
+
 /** What park needs of a CPU. */
 export interface Parker extends Steps {
   /** First word of this CPU's per-CPU block. */
   readonly percpu: Word;
   /** Milliseconds; any origin. */
   readonly now: () => number;
+  /** Null: nobody disturbs. */
+  readonly inject: SleepTrouble | null;
 }
 
 /** @throws MachineStopped when the machine is frozen */
@@ -41,10 +49,15 @@ export function endWait(cpu: Parker): void {
 }
 
 /**
- * Sleeps while the word holds `seen`, at most `timeoutMs` and at most PARK_MS_MAX.
+ * Sleeps while the word holds `seen`, at most `timeoutMs` and at most PARK_MS_MAX; an injection may end it earlier.
  * Call between beginWait and endWait. @throws MachineStopped when the machine is frozen
  */
 export function park(cpu: Parker, word: Word, seen: number, timeoutMs: number = PARK_MS_MAX): ParkResult {
+  return parkUndisturbed(cpu, word, seen, cpu.inject === null ? timeoutMs : Math.min(timeoutMs, cpu.inject.atSleep()));
+}
+
+/** As park(), where an injection has had its say, or is the one that sleeps. */
+export function parkUndisturbed(cpu: Parker, word: Word, seen: number, timeoutMs: number): ParkResult {
   checkFreeze(cpu);
   const limit = timeoutMs < PARK_MS_MAX ? timeoutMs : PARK_MS_MAX;
   cpu.words[cpu.percpu + PC_RUN_STATE] = RUN_PARKED;
@@ -73,7 +86,7 @@ export function nap(cpu: Parker, kind: number, ms: number): void {
   const endMs = cpu.now() + ms;
   for (let left = ms; left > 0; left = endMs - cpu.now()) {
     if (left < NAP_SPIN_MS) checkFreeze(cpu);
-    else park(cpu, word, 0, left);
+    else parkUndisturbed(cpu, word, 0, left);
   }
   [words[percpu + PC_WAIT_KIND], words[percpu + PC_WAIT_WORD], words[percpu + PC_WAIT_SINCE]] = before as [number, number, number];
 }

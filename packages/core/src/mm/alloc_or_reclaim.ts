@@ -21,7 +21,7 @@ import { WAIT_RECLAIM } from '../memory/percpu.ts';
 import { rcu_idle_enter, rcu_idle_exit } from '../sched/rcu_state.ts';
 import { fatal_signal_pending } from '../sched/task.ts';
 import { ALLOCSTALL, count_vm_event, OOM } from '../trace/counters.ts';
-import { ALLOC_FRAME } from '../trace/injector.ts';
+import { ALLOC_CHARGE, ALLOC_FRAME } from '../trace/injector.ts';
 import { NO_FOLIO, setFolioMemcg } from './folio.ts';
 import { lru_add_drain } from './folio_add_lru.ts';
 import { lruOn, memcgEvent, ROOT_MEMCG, tryCharge, unchargePage } from './memcg.ts';
@@ -82,8 +82,11 @@ function charged(cpu: Cpu, memcg: number, pfn: Pfn): Pfn {
   return pfn;
 }
 
+/** An injected failure here is one that reclaim does not help; one of tryCharge() is the beginning of reclaim. */
 function chargeOrReclaim(cpu: Cpu, memcg: number): boolean {
-  if (memcg === ROOT_MEMCG || tryCharge(cpu, memcg)) return true;
+  if (memcg === ROOT_MEMCG) return true;
+  if (cpu.inject?.failsAllocation(ALLOC_CHARGE) === true) return false;
+  if (tryCharge(cpu, memcg)) return true;
   for (let left = RETRIES; left > 0; ) {
     const freed = reclaimOnce(cpu, memcg);
     if (tryCharge(cpu, memcg)) return true;

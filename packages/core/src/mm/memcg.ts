@@ -17,6 +17,7 @@ import { atomic_fetch_add, atomic_set, READ_ONCE } from '../memory/atomic.ts';
 import { H_LRU } from '../memory/header.ts';
 import { MEMCGS_MAX, RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
+import { ALLOC_CHARGE } from '../trace/injector.ts';
 
 // Line 0: the counts and limits.
 const USED = 0;
@@ -99,6 +100,7 @@ export const memcgEvents = (m: SharedMemory, memcg: number, event: MemcgEvent): 
 
 /** Charges a page if that is within `max`. @returns whether it did. Never sleeps. @kernel page_counter_try_charge() */
 export function tryCharge(cpu: Cpu, memcg: number): boolean {
+  if (cpu.inject?.failsAllocation(ALLOC_CHARGE) === true) return false;
   const usage = word(cpu.memory, memcg, USAGE);
   const before = atomic_fetch_add(cpu, usage, 1); // Full. Pairs with: the same of another CPU, and unchargePage().
   if (before < memcgMax(cpu, memcg)) {

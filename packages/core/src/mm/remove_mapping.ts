@@ -13,7 +13,7 @@
 import type { Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { at, BEFORE_REFCOUNT_FREEZE } from '../trace/points.ts';
+import { at, BEFORE_REFCOUNT_FREEZE, BETWEEN_FREEZE_AND_DIRTY_TEST } from '../trace/points.ts';
 import { pagesLockWord } from './address_space.ts';
 import { __filemap_remove_folio } from './filemap.ts';
 import { folio_ref_freeze, folio_ref_unfreeze, folioFile, folioMapping, folioTest, PG_dirty } from './folio.ts';
@@ -30,6 +30,7 @@ export function remove_mapping(cpu: Cpu, pfn: Pfn): boolean {
   at(cpu, BEFORE_REFCOUNT_FREEZE);
   spin_lock(cpu, lock);
   const frozen = folio_ref_freeze(cpu, pfn, EXPECTED);
+  if (frozen) at(cpu, BETWEEN_FREEZE_AND_DIRTY_TEST);
   // Only now: who had a reference could have dirtied it, and nobody has one any more.
   const removed = frozen && !folioTest(cpu, pfn, PG_dirty);
   if (removed) __filemap_remove_folio(cpu, pfn);

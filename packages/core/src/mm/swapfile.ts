@@ -34,6 +34,7 @@ import { RECORD_WORDS } from '../memory/layout.ts';
 import { PC_SWAP_LAST, WAIT_SWAPIN } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { schedule_timeout, set_current_state, TASK_UNINTERRUPTIBLE, wake_up_process } from '../sched/task.ts';
+import { ALLOC_SWAP_SLOT } from '../trace/injector.ts';
 import { NO_FOLIO } from './folio.ts';
 import { MAX_SWAPFILES, swp_entry, swp_offset, swpSwap } from './swap_entry.ts';
 
@@ -175,7 +176,7 @@ export function get_swap_device(m: SharedMemory, entry: SwpEntry): boolean {
  * @returns NO_SWAP_ENTRY when all areas are full or off
  */
 export function allocSwapSlot(cpu: Cpu, pfn: Pfn): SwpEntry {
-  if (cpu.inject?.swapIsFull() === true) return NO_SWAP_ENTRY;
+  if (cpu.inject !== null && (cpu.inject.swapIsFull() || cpu.inject.failsAllocation(ALLOC_SWAP_SLOT))) return NO_SWAP_ENTRY;
   const m = cpu.memory;
   for (let id = 0; id < m.size.swaps; id++) {
     const area = id as SwapId;

@@ -16,10 +16,9 @@ import { assert } from '../base/assert.ts';
 import type { CpuId, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_and, atomic_fetch_or, atomic_read, atomic_set, atomic_xchg } from '../memory/atomic.ts';
-import { beginWait, endWait, PARK_MS_MAX, park, unpark } from '../memory/park.ts';
+import { beginWait, endWait, PARK_MS_MAX, parkUndisturbed, unpark } from '../memory/park.ts';
 import { PC_SIGPENDING, PC_TASK_STATE, percpuBase } from '../memory/percpu.ts';
 import { TRACE_SLEEP } from '../trace/events.ts';
-import type { Injector } from '../trace/injector.ts';
 import { trace } from '../trace/trace_ring.ts';
 import { rcu_idle_enter, rcu_idle_exit } from './rcu_state.ts';
 
@@ -72,7 +71,8 @@ function sleepUntilRunnable(cpu: Cpu, kind: number, word: Word, deadline: number
   rcu_idle_enter(cpu);
   let slept = false;
   let interruptible = 0;
-  const spuriousMs = cpu.inject === null ? undefined : injectIntoSleep(cpu.inject);
+  // A signal that arrives as the sleep begins is seen by the look below.
+  const spuriousMs = cpu.inject === null ? Number.POSITIVE_INFINITY : cpu.inject.atSleep();
   for (;;) {
     const state = atomic_read(cpu, stateWord); // Pairs with: wake_up_process().
     if (state === TASK_RUNNING) break;
@@ -81,19 +81,13 @@ function sleepUntilRunnable(cpu: Cpu, kind: number, word: Word, deadline: number
     const left = deadline === Number.POSITIVE_INFINITY ? PARK_MS_MAX : deadline - cpu.now();
     if (left <= 0) break;
     slept = true;
-    if (cpu.idle === null || !cpu.idle()) park(cpu, stateWord, state, Math.min(left, spuriousMs ?? left));
-    if (spuriousMs !== undefined) break;
+    if (cpu.idle === null || !cpu.idle()) parkUndisturbed(cpu, stateWord, state, Math.min(left, spuriousMs));
+    if (spuriousMs !== Number.POSITIVE_INFINITY) break;
   }
   atomic_set(cpu, stateWord, TASK_RUNNING);
   rcu_idle_exit(cpu);
   endWait(cpu);
   if (slept) trace(cpu, TRACE_SLEEP, interruptible, kind);
-}
-
-/** A signal that arrives as the sleep begins is seen by the sleeper's own look. @returns when the sleep ends without a cause, if it does */
-function injectIntoSleep(inject: Injector): number | undefined {
-  inject.beforeSleep();
-  return inject.spuriousWake();
 }
 
 /**

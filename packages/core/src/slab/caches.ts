@@ -35,6 +35,9 @@ const CACHES: readonly CacheSpec[] = [
 ];
 assert(CACHES.length <= CACHES_MAX, 'caches: more pools than the layout has records for');
 
+/** The pools' names, by their numbers. */
+export const CACHE_NAMES: readonly string[] = CACHES.map(({ name }) => name);
+
 const find = (name: string): CacheId => CACHES.findIndex((cache) => cache.name === name) as CacheId;
 
 export const MM_CACHE: CacheId = find('mm_struct');

@@ -18,8 +18,8 @@ import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
-import { ALLOC_NODE, ALLOC_SLOT } from '../trace/injector.ts';
-import { type CacheId, cachePlaces, NODE_CACHE, XA_NODE_CACHE } from './caches.ts';
+import { allocFromPool } from '../trace/injector.ts';
+import { type CacheId, cachePlaces } from './caches.ts';
 
 const CACHE_SHIFT = 5;
 const LOCK = 0;
@@ -38,9 +38,6 @@ assert(1 << SLOT_SHIFT === RECORD_WORDS.slot, 'kmem_cache: a slot has another si
 /** Ends a list of free slots: slot 0 of every table means "none". */
 const NO_SLOT = 0;
 
-/** What an injected failure calls a slot of the pool. */
-const kindOf = (cache: CacheId): number => (cache === NODE_CACHE || cache === XA_NODE_CACHE ? ALLOC_NODE : ALLOC_SLOT);
-
 const recordOf = (memory: SharedMemory, cache: CacheId): number => memory.cachesAt + (cache << CACHE_SHIFT);
 const lockOf = (cpu: Cpu, cache: CacheId): Word => cacheLockWord(cpu.memory, cache);
 
@@ -57,7 +54,7 @@ export function kmem_cache_init(memory: SharedMemory): void {
 
 /** A slot of 1 or more, the one freed last if there is one; 0 when all are in use. Its words are as the last owner left them. Never sleeps. */
 export function kmem_cache_alloc(cpu: Cpu, cache: CacheId): number {
-  if (cpu.inject?.failsAllocation(kindOf(cache)) === true) return NO_SLOT;
+  if (cpu.inject?.failsAllocation(allocFromPool(cache)) === true) return NO_SLOT;
   const lock = lockOf(cpu, cache);
   spin_lock(cpu, lock);
   const record = recordOf(cpu.memory, cache);
@@ -71,7 +68,7 @@ export function kmem_cache_alloc(cpu: Cpu, cache: CacheId): number {
  * @returns whether they were there
  */
 export function kmem_cache_alloc_bulk(cpu: Cpu, cache: CacheId, count: number, out: number[]): boolean {
-  if (cpu.inject?.failsAllocation(kindOf(cache)) === true) return false;
+  if (cpu.inject?.failsAllocation(allocFromPool(cache)) === true) return false;
   const lock = lockOf(cpu, cache);
   spin_lock(cpu, lock);
   const record = recordOf(cpu.memory, cache);

@@ -1,10 +1,10 @@
 /**
- * Injected trouble: what a CPU asks where memory may run out, where it is about to sleep, where swap may be full, and at every named point.
+ * Injected trouble: what a CPU asks where memory may run out, where it sleeps, where swap may be full, and at every named point.
  * It decides from the seed and the CPU alone, so that the same CPU meets the same draws again; every hit is counted.
  *
  *   alloc_fail      any allocation may say that there is nothing left
- *   signal          any sleep may find a signal that arrived just now
- *   spurious_wake   any sleep may end without a cause
+ *   signal          any sleep, of whatever kind, may find a signal that arrived just now
+ *   spurious_wake   any sleep, of whatever kind, may end without a cause
  *   full_swap       a swap area may say that it is full
  *   delay, pause    any named point may take longer, for microseconds or for milliseconds, whatever the CPU holds there
  *   kill            a CPU stops for ever at a named point, with what it holds
@@ -18,7 +18,8 @@
 import type { Word } from '../base/brand.ts';
 import { Prng } from '../base/prng.ts';
 import { atomic_fetch_or } from '../memory/atomic.ts';
-import { nap, type Parker } from '../memory/park.ts';
+import { H_INJECT } from '../memory/header.ts';
+import { nap, type Parker, type SleepTrouble } from '../memory/park.ts';
 import { PC_SIGPENDING, WAIT_PAUSED, WAIT_STOPPED } from '../memory/percpu.ts';
 import {
   type Counting,
@@ -33,11 +34,15 @@ import {
 } from './counters.ts';
 import type { PointObserver } from './points.ts';
 
-/** What is allocated. */
+/** What is allocated: a frame, a page's place within the limit of its memory cgroup, a slot of a swap area, a slot of a pool (allocFromPool()). */
 export const ALLOC_FRAME = 1;
-export const ALLOC_SLOT = 2;
-export const ALLOC_NODE = 4;
-export const ALLOC_ANY: number = ALLOC_FRAME | ALLOC_SLOT | ALLOC_NODE;
+export const ALLOC_CHARGE = 2;
+export const ALLOC_SWAP_SLOT = 4;
+export const ALLOC_ANY = -1;
+const POOL_SHIFT = 3;
+
+/** A slot of the pool with that number (slab/caches.ts). */
+export const allocFromPool = (pool: number): number => 1 << (POOL_SHIFT + pool);
 
 /** Every point, in place of the number of one. */
 export const EVERY_POINT = -1;
@@ -45,8 +50,10 @@ export const EVERY_POINT = -1;
 /** What one CPU is to meet: plain data. Rates are shares of all times, from 0 to 1. */
 export interface InjectionPlan {
   readonly seed: number;
-  /** `of`: ALLOC_* bits. */
-  readonly allocFail?: { readonly rate: number; readonly of: number };
+  /** Only while H_INJECT says so: for a thread that lives longer than the run. */
+  readonly whileArmed?: boolean;
+  /** `of`: bits of what is allocated. `only`: nothing but the allocation of these that is the so manieth, from 1; `rate` does not count then. */
+  readonly allocFail?: { readonly rate: number; readonly of: number; readonly only?: number };
   /** `fatal`: the share of the signals that is SIGKILL. */
   readonly signal?: { readonly rate: number; readonly fatal: number };
   readonly spuriousWake?: { readonly rate: number };
@@ -75,11 +82,12 @@ const US_PER_MS = 1000;
 /** How long a sleeper that will be woken without a cause sleeps before, at the most. */
 const SPURIOUS_MS = 0.2;
 
-export class Injector implements PointObserver {
+export class Injector implements PointObserver, SleepTrouble {
   readonly #cpu: Injected;
   readonly #plan: InjectionPlan;
   readonly #prng: Prng;
   #points = 0;
+  #allocations = 0;
 
   constructor(cpu: Injected, plan: InjectionPlan) {
     this.#cpu = cpu;
@@ -93,10 +101,12 @@ export class Injector implements PointObserver {
     return delays.length > 0 || pause !== undefined || kill !== undefined;
   }
 
-  /** Is this allocation to fail? @param what an ALLOC_* bit */
+  /** Is this allocation to fail? @param what the bit of what is allocated */
   failsAllocation(what: number): boolean {
     const { allocFail } = this.#plan;
-    if (allocFail === undefined || (allocFail.of & what) === 0 || !this.#hits(allocFail.rate)) return false;
+    if (allocFail === undefined || (allocFail.of & what) === 0 || this.#isDisarmed) return false;
+    this.#allocations++;
+    if (allocFail.only === undefined ? !this.#hits(allocFail.rate) : this.#allocations !== allocFail.only) return false;
     count_vm_event(this.#cpu, INJECTED_ALLOC_FAIL);
     return true;
   }
@@ -104,13 +114,22 @@ export class Injector implements PointObserver {
   /** Is there to be no free slot for a page that wants to go to swap? */
   swapIsFull(): boolean {
     const { fullSwap } = this.#plan;
-    if (fullSwap === undefined || !this.#hits(fullSwap.rate)) return false;
+    if (fullSwap === undefined || this.#isDisarmed || !this.#hits(fullSwap.rate)) return false;
     count_vm_event(this.#cpu, INJECTED_FULL_SWAP);
     return true;
   }
 
-  /** The CPU has announced that it sleeps: perhaps a signal arrives just now. The sleeper looks for one itself. */
-  beforeSleep(): void {
+  /** Of the signal the sleeper knows nothing unless it looks for one. See SleepTrouble. */
+  atSleep(): number {
+    if (this.#isDisarmed) return Number.POSITIVE_INFINITY;
+    this.#signal();
+    const { spuriousWake } = this.#plan;
+    if (spuriousWake === undefined || !this.#hits(spuriousWake.rate)) return Number.POSITIVE_INFINITY;
+    count_vm_event(this.#cpu, INJECTED_SPURIOUS_WAKE);
+    return this.#unit() * SPURIOUS_MS;
+  }
+
+  #signal(): void {
     const { signal } = this.#plan;
     if (signal === undefined || !this.#hits(signal.rate)) return;
     const bit = this.#hits(signal.fatal) ? SIGKILL_BIT : SIGUSR1_BIT;
@@ -118,15 +137,8 @@ export class Injector implements PointObserver {
     count_vm_event(this.#cpu, INJECTED_SIGNAL);
   }
 
-  /** Is the sleep that begins to end without a cause? @returns after how many milliseconds, or undefined */
-  spuriousWake(): number | undefined {
-    const { spuriousWake } = this.#plan;
-    if (spuriousWake === undefined || !this.#hits(spuriousWake.rate)) return undefined;
-    count_vm_event(this.#cpu, INJECTED_SPURIOUS_WAKE);
-    return this.#unit() * SPURIOUS_MS;
-  }
-
   at(point: number): void {
+    if (this.#isDisarmed) return;
     const { delays = [], pause, kill } = this.#plan;
     this.#points++;
     if (kill !== undefined && this.#points > kill.after && isAt(kill.point, point) && this.#cpu.held > 0) this.#stop();
@@ -138,6 +150,10 @@ export class Injector implements PointObserver {
     if (pause === undefined || !this.#hits(pause.rate)) return;
     count_vm_event(this.#cpu, INJECTED_PAUSE_CPU);
     nap(this.#cpu, WAIT_PAUSED, pause.ms);
+  }
+
+  get #isDisarmed(): boolean {
+    return this.#plan.whileArmed === true && (this.#cpu.words[H_INJECT] as number) === 0;
   }
 
   #stop(): never {

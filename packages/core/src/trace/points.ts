@@ -39,6 +39,7 @@ export const POINT_NAMES = [
   'before_dirty_balance',
   'before_write_protect',
   'before_refcount_freeze',
+  'between_freeze_and_dirty_test',
   'userfault_queued',
   'userfault_before_schedule',
   'before_reacquire',
@@ -91,6 +92,7 @@ export const BEFORE_PAGE_MKWRITE: number = point('before_page_mkwrite');
 export const BEFORE_DIRTY_BALANCE: number = point('before_dirty_balance');
 export const BEFORE_WRITE_PROTECT: number = point('before_write_protect');
 export const BEFORE_REFCOUNT_FREEZE: number = point('before_refcount_freeze');
+export const BETWEEN_FREEZE_AND_DIRTY_TEST: number = point('between_freeze_and_dirty_test');
 export const USERFAULT_QUEUED: number = point('userfault_queued');
 export const USERFAULT_BEFORE_SCHEDULE: number = point('userfault_before_schedule');
 export const BEFORE_REACQUIRE: number = point('before_reacquire');

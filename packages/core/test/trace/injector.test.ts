@@ -4,9 +4,10 @@ import { EFAULT, ENOMEM } from '@faultlab/core/base/errno';
 import { MachineStopped } from '@faultlab/core/base/errors';
 import type { Cpu } from '@faultlab/core/cpu';
 import { spin_lock, spin_unlock } from '@faultlab/core/locking/spinlock';
-import { H_FREEZE } from '@faultlab/core/memory/header';
-import { beginWait, endWait } from '@faultlab/core/memory/park';
-import { PC_WAIT_KIND, PC_WAIT_WORD, WAIT_FOLIO, WAIT_STOPPED } from '@faultlab/core/memory/percpu';
+import { H_FREEZE, H_INJECT } from '@faultlab/core/memory/header';
+import { beginWait, endWait, PARK_MS_MAX, park } from '@faultlab/core/memory/park';
+import { PC_WAIT_KIND, PC_WAIT_WORD, WAIT_FOLIO, WAIT_SPINLOCK, WAIT_STOPPED } from '@faultlab/core/memory/percpu';
+import { PARK_TIMED_OUT } from '@faultlab/core/memory/step_gate';
 import { NO_FOLIO } from '@faultlab/core/mm/folio';
 import { mm_alloc } from '@faultlab/core/mm/mm_struct';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ, PROT_WRITE } from '@faultlab/core/mm/mman';
@@ -32,7 +33,7 @@ import { sys_mprotect } from '@faultlab/core/syscalls/mprotect';
 import { sys_mremap } from '@faultlab/core/syscalls/mremap';
 import { sys_munmap } from '@faultlab/core/syscalls/munmap';
 import { readCounters } from '@faultlab/core/trace/counters';
-import { ALLOC_ANY, ALLOC_FRAME, ALLOC_NODE, ALLOC_SLOT, EVERY_POINT, type InjectionPlan, Injector } from '@faultlab/core/trace/injector';
+import { ALLOC_ANY, ALLOC_FRAME, allocFromPool, EVERY_POINT, type InjectionPlan, Injector } from '@faultlab/core/trace/injector';
 import { AFTER_TREE_WALK, at, BEFORE_PTL } from '@faultlab/core/trace/points';
 import { userRead, userWrite } from '@faultlab/core/user/access';
 import { assert, suite } from '@faultlab/test-support';
@@ -57,7 +58,7 @@ const arm = (cpu: Cpu, plan: InjectionPlan | null): void =>
   void Object.assign(cpu, { inject: plan === null ? null : new Injector(cpu, plan) });
 
 test('an allocation fails for what is asked to fail, and for nothing else', () => {
-  const outcomes = [ALLOC_FRAME, ALLOC_SLOT, ALLOC_NODE, ALLOC_ANY].map((of) => {
+  const outcomes = [ALLOC_FRAME, allocFromPool(MM_CACHE), allocFromPool(NODE_CACHE), ALLOC_ANY].map((of) => {
     const cpu = cpuWith({ allocFail: { rate: 1, of } });
     const frame = alloc_page(cpu) === NO_FOLIO;
     const slot = kmem_cache_alloc(cpu, MM_CACHE) === 0;
@@ -74,7 +75,7 @@ test('an allocation fails for what is asked to fail, and for nothing else', () =
 
 test('about as many allocations fail as the rate says, the same ones in every run of a seed', () => {
   const failures = (seed: number): number[] => {
-    const cpu = bootCpu({ inject: { seed, allocFail: { rate: 0.1, of: ALLOC_SLOT } } });
+    const cpu = bootCpu({ inject: { seed, allocFail: { rate: 0.1, of: allocFromPool(MM_CACHE) } } });
     const failed: number[] = [];
     for (let i = 0; i < 2000; i++) {
       const slot = kmem_cache_alloc(cpu, MM_CACHE);
@@ -87,6 +88,16 @@ test('about as many allocations fail as the rate says, the same ones in every ru
   assert.equal(one, again);
   assert.not.equal(one, other);
   assert.ok(one.length > 140 && one.length < 260, `${one.length} of 2000`);
+});
+
+test('the one allocation that was named fails, and no other of its kind', () => {
+  const cpu = cpuWith({ allocFail: { rate: 1, of: allocFromPool(MM_CACHE), only: 3 } });
+  const slots = Array.from({ length: 5 }, () => [kmem_cache_alloc(cpu, MM_CACHE) === 0, kmem_cache_alloc_bulk(cpu, NODE_CACHE, 1, [])]);
+  assert.equal(
+    slots.map(([failed]) => failed),
+    [false, false, true, false, false],
+  );
+  assert.is(counted(cpu).injected_alloc_fail, 1);
 });
 
 test('whatever allocation fails, calls and faults undo what they had begun', () => {
@@ -154,6 +165,28 @@ test('a sleeper wakes up without a cause, and is running then', () => {
   set_current_state(cpu, TASK_UNINTERRUPTIBLE);
   schedule(cpu, WAIT_FOLIO, cpu.percpu); // Nobody wakes it.
   assert.is(counted(cpu).injected_spurious_wake, 1);
+});
+
+test('every sleep is disturbed, also one that no task does: by its end, and by a signal', () => {
+  const cpu = cpuWith({ signal: { rate: 1, fatal: 0 }, spuriousWake: { rate: 1 } }, { now: () => performance.now() });
+  const startMs = performance.now();
+  beginWait(cpu, WAIT_SPINLOCK, (cpu.memory.userAt + 8) as Word);
+  for (let i = 0; i < 10; i++) assert.is(park(cpu, (cpu.memory.userAt + 8) as Word, 0, 60_000), PARK_TIMED_OUT);
+  endWait(cpu);
+  assert.ok(performance.now() - startMs < 10 * PARK_MS_MAX, 'the sleeps were as long as ever');
+  assert.ok(signal_pending(cpu));
+  const { injected_signal, injected_spurious_wake } = counted(cpu);
+  assert.equal([injected_signal, injected_spurious_wake], [10, 10]);
+});
+
+test('the sleep of an injection is not disturbed by another', () => {
+  const cpu = cpuWith(
+    { signal: { rate: 1, fatal: 0 }, spuriousWake: { rate: 1 }, pause: { rate: 1, ms: 3 } },
+    { now: () => performance.now() },
+  );
+  at(cpu, AFTER_TREE_WALK);
+  const { injected_signal, injected_spurious_wake, injected_pause_cpu } = counted(cpu);
+  assert.equal([injected_signal, injected_spurious_wake, injected_pause_cpu], [0, 0, 1]);
 });
 
 test('whoever waits for a lock looks again after a wake without a cause', () => {
@@ -236,6 +269,21 @@ test('a stop does what its CPU was told to do instead of sleeping', () => {
   const cpu = cpuWith({ kill: { point: BEFORE_PTL, after: 0 } }, { stopped });
   assert.is(mmap_read_lock_killable(cpu, mm_alloc(cpu)), 0);
   assert.throws(() => at(cpu, BEFORE_PTL), /told/);
+});
+
+test('a thread of the machine meets nothing as long as no programs run', () => {
+  const everything = { allocFail: { rate: 1, of: ALLOC_ANY }, spuriousWake: { rate: 1 }, fullSwap: { rate: 1 } };
+  const cpu = cpuWith({ ...everything, pause: { rate: 1, ms: 2 }, whileArmed: true });
+  const meets = (): unknown[] => {
+    const { inject } = cpu;
+    at(cpu, AFTER_TREE_WALK);
+    return [inject?.failsAllocation(ALLOC_FRAME), inject?.swapIsFull(), inject?.atSleep() === Number.POSITIVE_INFINITY];
+  };
+  assert.equal(meets(), [false, false, true]);
+  assert.is(counted(cpu).injected_pause_cpu, 0);
+  cpu.words[H_INJECT] = 1;
+  assert.equal(meets(), [true, true, false]);
+  assert.is(counted(cpu).injected_pause_cpu, 1);
 });
 
 test('a CPU without injections has none, and one with injections that need no points observes none', () => {

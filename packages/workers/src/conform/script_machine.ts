@@ -9,6 +9,7 @@ import { ENOMEM } from '@faultlab/core/base/errno';
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { cpuOffline, cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
+import { type HandedOut, handedOut, leaks } from '@faultlab/core/invariants/handed_out';
 import { sweep } from '@faultlab/core/invariants/sweep';
 import { isDeviceSilent, serveQueued, setupDevice } from '@faultlab/core/io/block_device';
 import { CONTENTS_FILES, type DeviceId } from '@faultlab/core/io/device_record';
@@ -26,7 +27,7 @@ import { mmput } from '@faultlab/core/syscalls/exit_mmap';
 import { readCounters } from '@faultlab/core/trace/counters';
 import type { Counters } from '../deltas.ts';
 import { outstandingLines } from '../device/outstanding_lines.ts';
-import { injectIntoDevices, planFor } from '../inject/apply.ts';
+import { injectIntoBackground, planFor } from '../inject/apply.ts';
 import { INJECTIONS, type Injection } from '../inject/injections.ts';
 import { machineState } from '../machine_state.ts';
 import { stateTable } from '../stall_report.ts';
@@ -64,6 +65,7 @@ export class ScriptMachine {
   readonly cpu: Cpu;
   readonly userfaults: UserfaultHelper;
   readonly #injected: boolean;
+  readonly #before: HandedOut;
   readonly #spaces: MmId[] = [];
   readonly #files = new Map<string, MappingId>();
 
@@ -83,11 +85,12 @@ export class ScriptMachine {
     this.#injected = inject.length > 0;
     setupDevice(memory, DISK, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_FILES, server: 'idle' });
     swapon(memory, SWAP, { device: DISK, rotational: true });
+    this.#before = handedOut(memory);
     this.userfaults = new UserfaultHelper(this.cpu);
     this.cpu.idle = () => this.userfaults.step() || serveQueued(this.cpu, DISK) || this.#owesNothing();
     cpuOnline(this.cpu);
     this.#spaces.push(this.#firstSpace());
-    injectIntoDevices(memory, [{ errorRate: 0 }], inject, seed);
+    injectIntoBackground(memory, [{ errorRate: 0 }], inject, seed);
   }
 
   /** Whoever starts a program tries again. */
@@ -187,7 +190,8 @@ export class ScriptMachine {
     for (const file of this.#files.values()) closeFile(this.cpu, file);
     this.#files.clear();
     cpuOffline(this.cpu);
-    return [...alive, ...this.#violations()];
+    const lost = leaks(this.#before, handedOut(this.cpu.memory)).map((sentence) => `leak: ${sentence}`);
+    return [...alive, ...this.#violations(), ...lost];
   }
 
   #violations(): string[] {

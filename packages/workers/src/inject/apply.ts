@@ -5,15 +5,15 @@
 import { UsageError } from '@faultlab/core/base/errors';
 import type { DeviceId } from '@faultlab/core/io/device_record';
 import { setErrorRate, setSilentAfter, setSlowness } from '@faultlab/core/io/error_injection';
+import { H_INJECT } from '@faultlab/core/memory/header';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
-import { ALLOC_ANY, ALLOC_FRAME, ALLOC_NODE, ALLOC_SLOT, EVERY_POINT, type InjectionPlan } from '@faultlab/core/trace/injector';
+import { EVERY_POINT, type InjectionPlan } from '@faultlab/core/trace/injector';
 import { POINT_NAMES, type PointName } from '@faultlab/core/trace/points';
 import type { Counters } from '../deltas.ts';
 import type { InjectedTroubles } from '../program/outcome.ts';
 import { grouped } from '../report/numbers.ts';
-import { INJECTIONS, type Injection, type InjectionName } from './injections.ts';
+import { ALLOCATED, INJECTIONS, type Injection, type InjectionName } from './injections.ts';
 
-const ALLOCATED: Readonly<Record<string, number>> = { any: ALLOC_ANY, frame: ALLOC_FRAME, slot: ALLOC_SLOT, node: ALLOC_NODE };
 const US_PER_MS = 1000;
 
 const named = (injections: readonly Injection[], name: InjectionName): Injection | undefined =>
@@ -30,19 +30,30 @@ export const troublesBy = (injections: readonly Injection[]): InjectedTroubles =
   allocFailures: injects(injections, 'alloc_fail'),
 });
 
-/** Who serves the others may not be sent away from his work. */
+/**
+ * Who is to meet injections: a CPU of a program; a program that serves the others, and is not killed: none of its signals is fatal; a thread
+ * of the machine (of a device, ...), which gets no signals at all, as kernel threads block them, and lives longer than the run.
+ */
+export type Role = 'program' | 'helper' | 'background';
+
 export interface PlanFor {
   readonly cpu: number;
   readonly seed: number;
-  readonly helper?: boolean;
+  readonly role?: Role;
+}
+
+function allocFailOf(injection: Injection): NonNullable<InjectionPlan['allocFail']> {
+  const only = numberOf(injection, 'only');
+  const of = ALLOCATED.get(injection.values['of'] as string) as number;
+  return { rate: numberOf(injection, 'rate'), of, ...(only === 0 ? {} : { only }) };
 }
 
 /** What a CPU is to meet; null when that is nothing. */
-export function planFor(injections: readonly Injection[], { cpu, seed, helper = false }: PlanFor): InjectionPlan | null {
+export function planFor(injections: readonly Injection[], { cpu, seed, role = 'program' }: PlanFor): InjectionPlan | null {
   const of = (name: InjectionName): Injection | undefined => named(injections, name);
   const [allocFail, signal, spurious, full, pause, kill] = [
     of('alloc_fail'),
-    helper ? undefined : of('signal'),
+    role === 'background' ? undefined : of('signal'),
     of('spurious_wake'),
     of('full_swap'),
     of('pause_cpu'),
@@ -50,10 +61,10 @@ export function planFor(injections: readonly Injection[], { cpu, seed, helper = 
   ];
   const delays = injections.filter(({ name }) => name === 'delay');
   const plan: Omit<InjectionPlan, 'seed'> = {
-    ...(allocFail === undefined
+    ...(allocFail === undefined ? {} : { allocFail: allocFailOf(allocFail) }),
+    ...(signal === undefined
       ? {}
-      : { allocFail: { rate: numberOf(allocFail, 'rate'), of: ALLOCATED[allocFail.values['of'] as string] as number } }),
-    ...(signal === undefined ? {} : { signal: { rate: numberOf(signal, 'rate'), fatal: numberOf(signal, 'fatal') } }),
+      : { signal: { rate: numberOf(signal, 'rate'), fatal: role === 'helper' ? 0 : numberOf(signal, 'fatal') } }),
     ...(spurious === undefined ? {} : { spuriousWake: { rate: numberOf(spurious, 'rate') } }),
     ...(full === undefined ? {} : { fullSwap: { rate: numberOf(full, 'rate') } }),
     ...(delays.length === 0
@@ -66,9 +77,11 @@ export function planFor(injections: readonly Injection[], { cpu, seed, helper = 
           })),
         }),
     ...(pause === undefined ? {} : { pause: { rate: numberOf(pause, 'rate'), ms: numberOf(pause, 'time') } }),
-    ...(kill === undefined || numberOf(kill, 'cpu') !== cpu ? {} : { kill: { point: pointOf(kill), after: numberOf(kill, 'after') } }),
+    ...(kill === undefined || role === 'background' || numberOf(kill, 'cpu') !== cpu
+      ? {}
+      : { kill: { point: pointOf(kill), after: numberOf(kill, 'after') } }),
   };
-  return Object.keys(plan).length === 0 ? null : { seed, ...plan };
+  return Object.keys(plan).length === 0 ? null : { seed, ...plan, ...(role === 'background' ? { whileArmed: true } : {}) };
 }
 
 /** What a device does without injections. */
@@ -76,8 +89,14 @@ export interface DeviceNature {
   readonly errorRate: number;
 }
 
-/** Lets the devices go wrong from now on. None of them may have work. */
-export function injectIntoDevices(m: SharedMemory, devices: readonly DeviceNature[], injections: readonly Injection[], seed: number): void {
+/** Lets the devices go wrong from now on, and background threads meet what their plans say. No device may have work. */
+export function injectIntoBackground(
+  m: SharedMemory,
+  devices: readonly DeviceNature[],
+  injections: readonly Injection[],
+  seed: number,
+): void {
+  m.words[H_INJECT] = 1; // Plain: the start gate is between this and all programs.
   const [error, slow, silent] = [named(injections, 'io_error'), named(injections, 'slow_io'), named(injections, 'silent_device')];
   devices.forEach(({ errorRate }, id) => {
     const device = id as DeviceId;
@@ -88,7 +107,8 @@ export function injectIntoDevices(m: SharedMemory, devices: readonly DeviceNatur
 }
 
 /** Takes all that back. */
-export function mendDevices(m: SharedMemory, devices: readonly DeviceNature[], seed: number): void {
+export function mendBackground(m: SharedMemory, devices: readonly DeviceNature[], seed: number): void {
+  m.words[H_INJECT] = 0;
   devices.forEach(({ errorRate }, id) => {
     const device = id as DeviceId;
     setErrorRate(m, device, errorRate, seed);

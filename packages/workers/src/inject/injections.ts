@@ -2,7 +2,9 @@
  * The trouble that can be injected into a run: what each injection does, its parameters with their defaults and bounds, and what counts it.
  * Next: parse_inject.ts reads a specification, apply.ts turns it into what core understands.
  */
+import { CACHE_NAMES, NODE_CACHE, XA_NODE_CACHE } from '@faultlab/core/slab/caches';
 import type { CounterName } from '@faultlab/core/trace/counters';
+import { ALLOC_ANY, ALLOC_CHARGE, ALLOC_FRAME, ALLOC_SWAP_SLOT, allocFromPool } from '@faultlab/core/trace/injector';
 import { POINT_NAMES } from '@faultlab/core/trace/points';
 
 export const INJECTION_NAMES = [
@@ -46,6 +48,18 @@ export interface Injection {
 
 const rate = (standard: number): Parameter => ({ key: 'rate', kind: 'rate', standard });
 const POINT: Parameter = { key: 'point', kind: 'choice', standard: 'all', choices: ['all', ...POINT_NAMES] };
+const NODES = [NODE_CACHE, XA_NODE_CACHE].reduce((bits, pool) => bits | allocFromPool(pool), 0);
+const POOLS = CACHE_NAMES.reduce((bits, _, pool) => bits | allocFromPool(pool), 0);
+/** What an allocation may be of, as `of` of alloc_fail names it: everything, groups, and each single kind; pools as in /proc/slabinfo. */
+export const ALLOCATED: ReadonlyMap<string, number> = new Map([
+  ['any', ALLOC_ANY],
+  ['frame', ALLOC_FRAME],
+  ['charge', ALLOC_CHARGE],
+  ['swap_slot', ALLOC_SWAP_SLOT],
+  ['node', NODES],
+  ['slot', POOLS & ~NODES],
+  ...CACHE_NAMES.map((name, pool) => [name, allocFromPool(pool)] as const),
+]);
 const COUNT_MAX = 1_000_000_000;
 const CPU_MAX = 63;
 
@@ -67,10 +81,15 @@ export const INJECTIONS: readonly InjectionKind[] = [
     rate(0.01),
     { key: 'time', kind: 'time', standard: 1_000, most: 5_000 },
   ]),
-  kind('alloc_fail', 'an allocation finds nothing left: of a frame, of a slot of a pool, of a node of a tree', [
-    rate(0.001),
-    { key: 'of', kind: 'choice', standard: 'any', choices: ['any', 'frame', 'slot', 'node'] },
-  ]),
+  kind(
+    'alloc_fail',
+    'an allocation finds nothing left: of a frame, of a charge of a cgroup, of swap, of a slot or node of a pool; `only` the so manieth, if not 0',
+    [
+      rate(0.001),
+      { key: 'of', kind: 'choice', standard: 'any', choices: [...ALLOCATED.keys()] },
+      { key: 'only', kind: 'count', standard: 0, most: COUNT_MAX },
+    ],
+  ),
   kind('signal', 'a signal arrives as a CPU begins to wait for something; a share of `fatal` is SIGKILL', [
     rate(0.01),
     { key: 'fatal', kind: 'rate', standard: 0.5 },

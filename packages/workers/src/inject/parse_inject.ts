@@ -116,7 +116,7 @@ function read(kind: InjectionKind, parameter: Parameter, text: string): number |
   }
 }
 
-const CHOICES_SHOWN = 8;
+const CHOICES_SHOWN = 20;
 const choicesText = (choices: readonly string[]): string =>
   choices.length <= CHOICES_SHOWN
     ? `one of ${choices.join(', ')}`

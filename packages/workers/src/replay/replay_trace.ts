@@ -5,6 +5,7 @@
  */
 import type { CpuId } from '@faultlab/core/base/brand';
 import { StallError, UsageError } from '@faultlab/core/base/errors';
+import { type HandedOut, handedOut, leaks } from '@faultlab/core/invariants/handed_out';
 import type { Violation } from '@faultlab/core/invariants/sweep';
 import type { DeviceId } from '@faultlab/core/io/device_record';
 import { type DeviceStats, readDeviceStats } from '@faultlab/core/io/device_stats';
@@ -12,13 +13,12 @@ import type { LatencyModel } from '@faultlab/core/io/latency_model';
 import { latencyText } from '@faultlab/core/io/parse_latency';
 import { readLockStat } from '@faultlab/core/locking/lock_stat';
 import { PC_OP_INDEX, PC_OP_KIND, PC_PROGRESS, percpuBase } from '@faultlab/core/memory/percpu';
-import { nr_free_pages } from '@faultlab/core/mm/page_alloc';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { readCounters } from '@faultlab/core/trace/counters';
 import { counterDelta, lockStatDelta } from '../deltas.ts';
 import { readLatency } from '../device/device_options.ts';
 import { environment } from '../environment.ts';
-import { checkInject, injectedLine, injectIntoDevices, injects, mendDevices, planFor, troublesBy } from '../inject/apply.ts';
+import { checkInject, injectedLine, injectIntoBackground, injects, mendBackground, planFor, troublesBy } from '../inject/apply.ts';
 import { type Injection, injectText } from '../inject/injections.ts';
 import { LatencyTotals } from '../latency_totals.ts';
 import { bootMachine, type Machine } from '../machine.ts';
@@ -107,6 +107,7 @@ export async function replayTimeline(timeline: Timeline, options: ReplayOptions 
     ...(options.verify === undefined ? {} : { verify: options.verify }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
+    ...(options.inject === undefined ? {} : { inject: options.inject }),
   });
   return await new ReplayInProgress(plan, machine, files, options).finish();
 }
@@ -129,7 +130,7 @@ class ReplayInProgress {
   readonly #environment = environment();
   readonly #latency = new LatencyTotals();
   readonly #violations: RunViolation[] = [];
-  readonly #free: number;
+  readonly #before: HandedOut;
   #verdict: ReplayVerdict = 'agrees';
   #message = '';
   #counters: ReplayResult['counters'];
@@ -144,7 +145,7 @@ class ReplayInProgress {
     this.#options = options;
     this.#counters = readCounters(machine.memory);
     this.#locks = readLockStat(machine.memory);
-    this.#free = nr_free_pages(machine.memory);
+    this.#before = handedOut(machine.memory);
   }
 
   async finish(): Promise<ReplayResult> {
@@ -168,9 +169,7 @@ class ReplayInProgress {
     await this.#onFirstCpu<ClearOrder, void>(CLEAR, { map });
     if (this.#violations.length > 0) return;
     await this.#sweep();
-    const lost = this.#free - nr_free_pages(this.#machine.memory);
-    if (lost !== 0)
-      this.#violated({ id: 'Q05', message: `${lost} frames were not given back after every process had ended`, cpu: undefined });
+    for (const message of leaks(this.#before, handedOut(this.#machine.memory))) this.#violated({ id: 'leak', message, cpu: undefined });
   }
 
   async #replay(): Promise<void> {
@@ -179,7 +178,7 @@ class ReplayInProgress {
     const stopReporting = this.#reportProgress();
     const { inject = [] } = this.#options;
     const { seed, devices } = this.#machine.config;
-    injectIntoDevices(memory, devices, inject, seed);
+    injectIntoBackground(memory, devices, inject, seed);
     try {
       this.#run = await this.#machine.run<ReplayOrder, ReplayCpuResult>({
         work: REPLAY,
@@ -190,7 +189,7 @@ class ReplayInProgress {
       });
     } finally {
       stopReporting();
-      mendDevices(memory, devices, seed);
+      mendBackground(memory, devices, seed);
       this.#counters = counterDelta(readCounters(memory), before.counters);
       this.#locks = lockStatDelta(readLockStat(memory), before.locks);
       this.#latency.addFrom(this.#machine);

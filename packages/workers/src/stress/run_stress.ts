@@ -71,6 +71,7 @@ export async function runStress(options: StressOptions): Promise<StressOutcome> 
     seed,
     verify,
     ...machineFor(scenarios),
+    inject,
     ...(stallMs === undefined ? {} : { stallMs }),
   });
   const {

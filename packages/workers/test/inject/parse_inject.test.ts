@@ -13,7 +13,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   io_error: 'io_error:rate=0.1%',
   'io_error:rate=1%': 'io_error:rate=1%',
   'io_error:rate=0.01': 'io_error:rate=1%',
-  'alloc_fail:of=node,rate=2%,signal': 'alloc_fail:rate=2%,of=node,signal:rate=1%,fatal=50%',
+  'alloc_fail:of=node,rate=2%,signal': 'alloc_fail:rate=2%,of=node,only=0,signal:rate=1%,fatal=50%',
   'slow_io:time=2s': 'slow_io:rate=1%,time=2000ms',
   'delay:point=before_ptl,time=50us': 'delay:point=before_ptl,rate=0.1%,time=50us',
   'delay:point=before_ptl,delay:point=in_fork_copy':
@@ -50,7 +50,7 @@ const MISTAKES: Readonly<Record<string, RegExp>> = {
   'io_error:time=5ms': /^io_error has no parameter "time"; it has rate\.$/,
   'slow_io:time=10s': /^time of slow_io is "10s", but it must be a time such as 200us, 5ms or 1s, up to 5000ms\.$/,
   'delay:point=nowhere': /^point of delay is "nowhere", but it must be all or the name of a point/,
-  'alloc_fail:of=cheese': /but it must be one of any, frame, slot, node\.$/,
+  'alloc_fail:of=cheese': /but it must be one of any, frame, charge, swap_slot, node, slot, mm_struct, .*, userfaultfd_ctx_cache\.$/,
   'kill_cpu:after=many': /but it must be a whole number up to/,
   'rate=1%': /^--inject "rate=1%": "rate" does not follow a single injection; write name:rate=value\.$/,
   'all,rate=1%': /does not follow a single injection/,
@@ -141,7 +141,7 @@ test('garbage is read or refused with one sentence, and nothing else is ever thr
   assert.ok(refused > 500, `${refused} of 2000 were refused`);
 });
 
-test('each injection reaches the plan of a CPU; a helper is not sent away by signals; only one CPU is stopped', () => {
+test('each injection reaches the plan of a CPU; only one CPU is stopped, no helper is killed, and no thread of the machine gets a signal', () => {
   const everything = parseInject('all,kill_cpu:cpu=1');
   assert.equal(Object.keys(planFor(everything, { cpu: 0, seed: 5 }) ?? {}), [
     'seed',
@@ -153,7 +153,17 @@ test('each injection reaches the plan of a CPU; a helper is not sent away by sig
     'pause',
   ]);
   assert.ok('kill' in (planFor(everything, { cpu: 1, seed: 5 }) ?? {}));
-  assert.not.ok('signal' in (planFor(everything, { cpu: 2, seed: 5, helper: true }) ?? {}));
+  assert.equal(planFor(everything, { cpu: 0, seed: 5 })?.signal, { rate: 0.01, fatal: 0.5 });
+  assert.equal(planFor(everything, { cpu: 2, seed: 5, role: 'helper' })?.signal, { rate: 0.01, fatal: 0 });
+  assert.equal(Object.keys(planFor(everything, { cpu: 1, seed: 5, role: 'background' }) ?? {}), [
+    'seed',
+    'allocFail',
+    'spuriousWake',
+    'fullSwap',
+    'delays',
+    'pause',
+    'whileArmed',
+  ]);
   assert.is(planFor(parseInject('io_error'), { cpu: 0, seed: 5 }), null);
 });
 
