@@ -113,6 +113,8 @@ export class Cpu {
   revoked: SharedWords | null = null;
   /** The stamp that the last read returned. */
   value = 0;
+  /** For each file, the errors of write-back that this task has been told (mm/errseq.ts): it has each file open once. @kernel file->f_wb_err */
+  readonly wbErrSeen: Int32Array;
   /** Set when a charge went over `high`: the task reclaims before it returns to user mode. @kernel memcg_nr_pages_over_high */
   overHigh = 0;
   /** The address space that this task runs on. */
@@ -144,6 +146,7 @@ export class Cpu {
     this.blockContents = options.blockContents ?? [];
     this.tryToFree = options.tryToFree ?? (() => 0);
     this.idle = options.idle ?? null;
+    this.wbErrSeen = new Int32Array(memory.size.mappings + 1);
     this.traceMask = options.trace === true ? memory.size.traceEntries - 1 : -1;
   }
 }

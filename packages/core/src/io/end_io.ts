@@ -8,9 +8,9 @@
  */
 import type { MappingId } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { atomic_cmpxchg } from '../memory/atomic.ts';
 import { wbErrWord } from '../mm/address_space.ts';
 import { wakeThrottled } from '../mm/balance_dirty_pages.ts';
+import { errseq_set } from '../mm/errseq.ts';
 import { folio_get } from '../mm/folio.ts';
 import { folio_end_read } from '../mm/folio_lock.ts';
 import { folio_end_writeback } from '../mm/folio_writeback.ts';
@@ -51,14 +51,14 @@ export function endReadFolios(cpu: Cpu, device: DeviceId, request: RequestId): v
 export const END_IO_WRITE_FOLIOS = 2;
 
 /**
- * Behind END_IO_WRITE_FOLIOS: an error is left for the next who asks the file to be on the device, and the pages stay clean; those who wait for the
+ * Behind END_IO_WRITE_FOLIOS: an error is left for all who ask the file to be on the device, and the pages stay clean; those who wait for the
  * pages, or because too much is dirty, go on. The pages may be anybody's on return.
  */
 export function endWriteFolios(cpu: Cpu, device: DeviceId, request: RequestId): void {
   const m = cpu.memory;
   const error = requestError(m, device, request);
   // The pages are still pages of the file, so the file is there: truncation waits for them.
-  if (error !== 0) atomic_cmpxchg(cpu, wbErrWord(m, requestExtent(m, device, request) as MappingId), 0, error); // Pairs with: takeWritebackError().
+  if (error !== 0) errseq_set(cpu, wbErrWord(m, requestExtent(m, device, request) as MappingId), error);
   const count = requestCount(m, device, request);
   for (let i = 0; i < count; i++) {
     const pfn = requestPage(m, device, request, i);

@@ -5,13 +5,14 @@
  *   lock -> clean it, write-protect its entries -> mark it as being written -> submit, unlock -> (end of the I/O) not being written
  *
  * @kernel mm/page-writeback.c write_cache_pages(); mm/filemap.c filemap_fdatawrite_range(), __filemap_fdatawait_range(), file_write_and_wait_range()
- * @fidelity reduced: a file that syncs writes in order of its pages; no inode lists, no estimate of bandwidth, one errno per file instead of a sequence
+ * @fidelity reduced: a file that syncs writes in order of its pages; no inode lists, no estimate of bandwidth; a task has each file open once
  * Next: io/end_io.ts
  */
 import type { MappingId, Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { atomic_read, atomic_xchg } from '../memory/atomic.ts';
+import { atomic_read } from '../memory/atomic.ts';
 import { fileDevice, mapping_can_writeback, nrdirtyWord, tryGetFile, wbErrWord } from '../mm/address_space.ts';
+import { errseq_check_and_advance, errseq_sample } from '../mm/errseq.ts';
 import { eachCachedFolio, folioIsOf } from '../mm/filemap.ts';
 import { folio_get, folioTest, PG_dirty } from '../mm/folio.ts';
 import { folio_clear_dirty_for_io } from '../mm/folio_dirty.ts';
@@ -113,8 +114,17 @@ export function filemap_fdatawait_range(cpu: Cpu, file: MappingId, start: number
   });
 }
 
-/** The errno of write-back that nobody has been told yet, which is told now; or 0. @kernel file_check_and_advance_wb_err() */
-export const takeWritebackError = (cpu: Cpu, file: MappingId): number => atomic_xchg(cpu, wbErrWord(cpu.memory, file), 0); // Pairs with: endWriteFolios().
+/** This task opens the file: it will be told of errors from now on, and of those that nobody has been told. @kernel do_dentry_open(), file_sample_wb_err() */
+export function sampleWritebackErrors(cpu: Cpu, file: MappingId): void {
+  cpu.wbErrSeen[file] = errseq_sample(cpu, wbErrWord(cpu.memory, file));
+}
+
+/** The errno of write-back since this task was told the last, or 0. Who has not opened the file is told of any. @kernel file_check_and_advance_wb_err() */
+export function takeWritebackError(cpu: Cpu, file: MappingId): number {
+  const { errno, since } = errseq_check_and_advance(cpu, wbErrWord(cpu.memory, file), cpu.wbErrSeen[file] as number);
+  cpu.wbErrSeen[file] = since;
+  return errno;
+}
 
 /** Writes the dirty pages of [start, end) and waits for the device. @locks as filemap_fdatawrite_range(). May sleep. @returns 0 or an errno */
 export function file_write_and_wait_range(cpu: Cpu, file: MappingId, start: number, end: number): number {
@@ -127,19 +137,27 @@ export function file_write_and_wait_range(cpu: Cpu, file: MappingId, start: numb
 const STEP_PAGES = 64;
 
 /**
- * One round of a CPU that does nothing but write back: when more is dirty than the background limit allows, some pages of every file that has dirty
- * ones. @locks none in, none out; may sleep. @returns pages submitted; 0: there is nothing to do for now @kernel wb_writeback()
+ * One round of background write-back: when more is dirty than the background limit allows, some pages of every file that has dirty ones. @locks none in, none out; may sleep. @returns pages submitted; 0: there is nothing to do for now @kernel wb_writeback()
  */
 export function writebackStep(cpu: Cpu): number {
   const m = cpu.memory;
   if (nr_file_dirty(m) <= dirty_background(m)) return 0;
-  let written = 0;
-  for (let slot = 1; slot <= cacheSlots(m, MAPPING_CACHE); slot++) {
+  return eachDirtyFile(cpu, (file) => filemap_fdatawrite_range(cpu, file, 0, FILE_END, 'none', STEP_PAGES));
+}
+
+/** Visits every file, each kept by a reference. @locks none in, none out; may sleep. @returns the sum of what `visit` returned */
+export function eachFile(cpu: Cpu, visit: (file: MappingId) => number): number {
+  let sum = 0;
+  for (let slot = 1; slot <= cacheSlots(cpu.memory, MAPPING_CACHE); slot++) {
     const file = slot as MappingId;
     if (!tryGetFile(cpu, file)) continue;
-    // Alone: a hint; a page that is dirtied now is found the next time.
-    if (atomic_read(cpu, nrdirtyWord(m, file)) > 0) written += filemap_fdatawrite_range(cpu, file, 0, FILE_END, 'none', STEP_PAGES);
+    sum += visit(file);
     fput(cpu, file);
   }
-  return written;
+  return sum;
 }
+
+/** The same for the files that have dirty pages. */
+export const eachDirtyFile = (cpu: Cpu, visit: (file: MappingId) => number): number =>
+  // Alone: a hint; a page that is dirtied now is found the next time.
+  eachFile(cpu, (file) => (atomic_read(cpu, nrdirtyWord(cpu.memory, file)) > 0 ? visit(file) : 0));

@@ -18,6 +18,7 @@ import type { SharedMemory } from '../memory/shared_memory.ts';
 import { schedule_timeout, set_current_state, TASK_UNINTERRUPTIBLE } from '../sched/task.ts';
 import { MAPPING_CACHE } from '../slab/caches.ts';
 import { kmem_cache_alloc, kmem_cache_free } from '../slab/kmem_cache.ts';
+import { errseqRenewed } from './errseq.ts';
 
 const I_MMAP_RWSEM = 0;
 const INVALIDATE_LOCK = 8;
@@ -36,6 +37,7 @@ const NRDIRTY = 26;
 const PUNCH_START = 27;
 const PUNCH_END = 28;
 const PUNCH_COUNT = 29;
+const DIRTIED_WHEN = 30;
 // Line 2: read-ahead (struct file_ra_state), which faults share without a lock, as the kernel's do.
 const RA_START = 32;
 const RA_SIZE = 33;
@@ -96,10 +98,12 @@ export const nrpagesWord = (m: SharedMemory, id: MappingId): Word => word(m, id,
 export const nrpages = (m: SharedMemory, id: MappingId): number => m.mappings[at(id, NRPAGES)] as number;
 /** Pages of the file that are dirty. Atomic; exact on an idle machine. */
 export const nrdirtyWord = (m: SharedMemory, id: MappingId): Word => word(m, id, NRDIRTY);
+/** When the file became dirty, in milliseconds of the CPU that dirtied it. Written with the first dirty page, a hint. @kernel inode->dirtied_when */
+export const dirtiedWhenWord = (m: SharedMemory, id: MappingId): Word => word(m, id, DIRTIED_WHEN);
 export const pagesRoot = (m: SharedMemory, id: MappingId): Word => word(m, id, PAGES);
 /** The lock of the page tree. @kernel i_pages.xa_lock */
 export const pagesLockWord = (m: SharedMemory, id: MappingId): Word => word(m, id, PAGES_LOCK);
-/** The first errno of write-back that nobody has been told yet, or 0. Atomic. @kernel mapping->wb_err, reduced */
+/** Errors of write-back, for mm/errseq.ts. @kernel mapping->wb_err */
 export const wbErrWord = (m: SharedMemory, id: MappingId): Word => word(m, id, WB_ERR);
 /** The range that a hole punch of a shmem file works on, and how many are under way. @locks pages lock. @kernel struct shmem_falloc */
 export const punchStartWord = (m: SharedMemory, id: MappingId): Word => word(m, id, PUNCH_START);
@@ -157,7 +161,9 @@ export function createFile(cpu: Cpu, wanted: number | FileSpec): MappingId {
   assert(kind !== FILE_DISK || device !== undefined, 'createFile: a file on a device needs the number of the device');
   const id = kmem_cache_alloc(cpu, MAPPING_CACHE) as MappingId;
   if (id === NO_MAPPING) return NO_MAPPING;
+  const wbErr = errseqRenewed(m.mappings[at(id, WB_ERR)] as number);
   m.mappings.fill(0, at(id, 0), at((id + 1) as MappingId, 0));
+  m.mappings[at(id, WB_ERR)] = wbErr;
   m.mappings[at(id, I_SIZE)] = pages;
   m.mappings[at(id, KIND)] = kind;
   m.mappings[at(id, DEVICE)] = device === undefined ? NO_DEVICE : device + 1;

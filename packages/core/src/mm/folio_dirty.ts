@@ -10,10 +10,10 @@ import type { MappingId, Pfn } from '../base/brand.ts';
 import { NO_MAPPING } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { atomic_fetch_add } from '../memory/atomic.ts';
+import { atomic_fetch_add, WRITE_ONCE } from '../memory/atomic.ts';
 import { PC_NR_DIRTIED } from '../memory/percpu.ts';
 import { count_vm_event, NR_DIRTIED } from '../trace/counters.ts';
-import { mapping_can_writeback, nrdirtyWord, pagesLockWord } from './address_space.ts';
+import { dirtiedWhenWord, mapping_can_writeback, nrdirtyWord, pagesLockWord } from './address_space.ts';
 import { folioClear, folioFile, folioMapping, folioSet, folioTest, PG_dirty } from './folio.ts';
 import { folio_test_locked } from './folio_lock.ts';
 import { page_mkclean } from './rmap_file.ts';
@@ -46,7 +46,8 @@ function folio_account_dirtied(cpu: Cpu, pfn: Pfn, file: MappingId): void {
 
 function addDirty(cpu: Cpu, file: MappingId, delta: number): void {
   atomic_fetch_add(cpu, NR_FILE_DIRTY, delta); // Alone: a count.
-  atomic_fetch_add(cpu, nrdirtyWord(cpu.memory, file), delta); // Alone: a count.
+  const before = atomic_fetch_add(cpu, nrdirtyWord(cpu.memory, file), delta); // Alone: a count.
+  if (before === 0) WRITE_ONCE(cpu, dirtiedWhenWord(cpu.memory, file), cpu.now() | 0); // Alone: a hint.
 }
 
 /**

@@ -15,6 +15,8 @@ const PAGE_CLUSTER = (H_VM + 17) as Word;
 const DIRTY_THRESH = (H_VM + 18) as Word;
 const DIRTY_BACKGROUND = (H_VM + 19) as Word;
 
+const DIRTY_WRITEBACK_MS = (H_VM + 20) as Word;
+const DIRTY_EXPIRE_MS = (H_VM + 21) as Word;
 const NUMA_MISPLACED = (H_VM + 24) as Word;
 const WMARK_MIN = (H_LRU + 3) as Word;
 const WMARK_LOW = (H_LRU + 1) as Word;
@@ -32,6 +34,10 @@ export interface VmSysctl {
   readonly dirtyThresh: number;
   /** Dirty pages from which on write-back starts by itself. @kernel vm.dirty_background_bytes */
   readonly dirtyBackground: number;
+  /** The write-back thread looks so often for what is dirty for long, in milliseconds; 0: never. @kernel vm.dirty_writeback_centisecs */
+  readonly dirtyWritebackMs: number;
+  /** How long that is. @kernel vm.dirty_expire_centisecs */
+  readonly dirtyExpireMs: number;
   /** 1: every page that gives a NUMA hint lies on the wrong node, and moves. Ours */
   readonly numaMisplaced: number;
   /** 1: pages are on lists by their age, and memory that is short is reclaimed (mm/lru.ts). Only changed while no page is in use. */
@@ -54,6 +60,8 @@ export const DEFAULT_SYSCTL: VmSysctl = {
   pageCluster: 3,
   dirtyThresh: UNLIMITED,
   dirtyBackground: UNLIMITED,
+  dirtyWritebackMs: 5_000,
+  dirtyExpireMs: 30_000,
   numaMisplaced: 0,
   lru: 0,
   memoryMax: MEMCG_UNLIMITED,
@@ -76,6 +84,8 @@ export function setSysctl(m: SharedMemory, wanted: Partial<VmSysctl>): void {
   m.words[PAGE_CLUSTER] = all.pageCluster;
   m.words[DIRTY_THRESH] = all.dirtyThresh;
   m.words[DIRTY_BACKGROUND] = all.dirtyBackground;
+  m.words[DIRTY_WRITEBACK_MS] = all.dirtyWritebackMs;
+  m.words[DIRTY_EXPIRE_MS] = all.dirtyExpireMs;
   m.words[NUMA_MISPLACED] = all.numaMisplaced;
   m.words[WMARK_MIN] = min;
   m.words[WMARK_LOW] = low;
@@ -91,14 +101,22 @@ export const high_wmark_pages = (m: SharedMemory): number => m.words[WMARK_HIGH]
 export const faultAroundPages = (m: SharedMemory): number => m.words[FAULT_AROUND] as number;
 export const page_cluster = (m: SharedMemory): number => m.words[PAGE_CLUSTER] as number;
 export const dirty_thresh = (m: SharedMemory): number => m.words[DIRTY_THRESH] as number;
-export const dirty_background = (m: SharedMemory): number => m.words[DIRTY_BACKGROUND] as number;
+/** Always below the limit that throttles. @kernel domain_dirty_limits() */
+export function dirty_background(m: SharedMemory): number {
+  const [limit, thresh] = [m.words[DIRTY_BACKGROUND] as number, dirty_thresh(m)];
+  return limit < thresh ? limit : thresh >>> 1;
+}
+export const dirty_writeback_interval = (m: SharedMemory): number => m.words[DIRTY_WRITEBACK_MS] as number;
+export const dirty_expire_interval = (m: SharedMemory): number => m.words[DIRTY_EXPIRE_MS] as number;
 export const numaMisplaced = (m: SharedMemory): boolean => m.words[NUMA_MISPLACED] !== 0;
 
 export const readSysctl = (m: SharedMemory): VmSysctl => ({
   faultAroundPages: faultAroundPages(m),
   pageCluster: page_cluster(m),
   dirtyThresh: dirty_thresh(m),
-  dirtyBackground: dirty_background(m),
+  dirtyBackground: m.words[DIRTY_BACKGROUND] as number,
+  dirtyWritebackMs: dirty_writeback_interval(m),
+  dirtyExpireMs: dirty_expire_interval(m),
   numaMisplaced: m.words[NUMA_MISPLACED] as number,
   lru: lruOn(m) ? 1 : 0,
   memoryMax: memcgLimits(m, SYSCTL_MEMCG).max,

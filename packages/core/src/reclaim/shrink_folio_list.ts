@@ -38,6 +38,7 @@ import { folio_test_clear_lru, lruLockWord, lruvec_add_folio, lruvec_del_folio }
 import { lruOn } from '../mm/memcg.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { folio_alloc_swap } from '../mm/swap_state.ts';
+import { wakeup_flusher_threads } from '../mm/wakeup_flusher_threads.ts';
 import { workingset_age_nonresident } from '../mm/workingset.ts';
 import { count_vm_event, count_vm_events, PGACTIVATE, PGLAZYFREED, PGSCAN_DIRECT, PGSTEAL_DIRECT } from '../trace/counters.ts';
 import { at, BEFORE_REFCOUNT_FREEZE } from '../trace/points.ts';
@@ -133,6 +134,7 @@ function shrinkLocked(cpu: Cpu, pfn: Pfn, way: ShrinkWay): Fate {
     if (!folioTest(cpu, pfn, PG_swapcache) && !isShmem(cpu, pfn)) {
       // Dirty pages of files are the business of write-back; reclaim frees them when that is done.
       folioSet(cpu, pfn, PG_reclaim); // Alone: a hint.
+      wakeup_flusher_threads(cpu);
       return keepLocked(cpu, pfn, 'activate');
     }
     if (!pageout(cpu, pfn)) return 'kept';

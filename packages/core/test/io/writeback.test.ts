@@ -102,7 +102,7 @@ test('a write that comes after the page was locked for write-back and before it 
   });
 });
 
-test('the error of a write is told once, to the next who syncs, and the page is not dirty any more', () => {
+test('the error of a write is told once to each who syncs, and the page is not dirty any more', () => {
   withDisk({}, (one) => {
     const { cpu, file } = one;
     mapShared(one);

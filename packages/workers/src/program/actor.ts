@@ -4,6 +4,7 @@
  */
 import type { MappingId } from '@faultlab/core/base/brand';
 import type { Cpu } from '@faultlab/core/cpu';
+import { sampleWritebackErrors } from '@faultlab/core/io/writeback';
 import { fileToken } from '@faultlab/core/mm/filemap';
 import type { ArenaMap } from '../arena_map.ts';
 import { FileShadow } from './file_shadow.ts';
@@ -31,6 +32,7 @@ export interface Actor {
 
 export function createActor(cpu: Cpu, arena: ArenaMap, home: number, program: Program, files: readonly number[] = []): Actor {
   const mappings = files as readonly MappingId[];
+  for (const file of mappings) sampleWritebackErrors(cpu, file);
   const fileShadows = (program.files ?? []).map(
     (use, file) => new FileShadow(use, file, (page) => fileToken(mappings[file] as MappingId, page), program.ioErrors),
   );

@@ -27,6 +27,7 @@ import {
   OP_READ_RANGE,
   OP_REMOTE_READ,
   OP_REMOTE_WRITE,
+  OP_SYNC,
   OP_TRUNCATE,
   type OpKind,
 } from './op.ts';
@@ -54,6 +55,7 @@ const CALL_PATHS: ReadonlyMap<OpKind, number> = new Map([
   [OP_TRUNCATE, pathIndex('truncate or punch')],
   [OP_PUNCH, pathIndex('truncate or punch')],
   [OP_FSYNC, pathIndex('sync')],
+  [OP_SYNC, pathIndex('sync')],
   [OP_MSYNC, pathIndex('sync')],
   [OP_READ_RANGE, pathIndex('pages through GUP')],
   [OP_PIN_RANGE, pathIndex('pages through GUP')],

@@ -18,6 +18,7 @@ import { SYSCTL_MEMCG } from '@faultlab/core/mm/vm_sysctl';
 import { kswapdStep } from '@faultlab/core/reclaim/kswapd';
 import { sys_read, sys_write } from '@faultlab/core/syscalls/file_rw';
 import { sys_fsync, sys_msync } from '@faultlab/core/syscalls/msync';
+import { sys_sync } from '@faultlab/core/syscalls/sync';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, sys_fallocate, sys_ftruncate } from '@faultlab/core/syscalls/truncate';
 import { process_vm_readv } from '@faultlab/core/user/process_vm_access';
 import { type Actor, shadowOf } from './actor.ts';
@@ -34,6 +35,7 @@ import {
   OP_PIN_RANGE,
   OP_PUNCH,
   OP_READ_RANGE,
+  OP_SYNC,
   OP_TRUNCATE,
   OP_WRITEBACK,
   type Op,
@@ -69,6 +71,8 @@ export function fileOp(actor: Actor, operation: Readonly<Op>): number {
       return sys_fsync(cpu, fileOf(actor, a));
     case OP_MSYNC:
       return sys_msync(cpu, a, b, MS_SYNC);
+    case OP_SYNC:
+      return sys_sync(cpu);
     case OP_EVICT:
       return invalidate_mapping_pages(cpu, fileOf(actor, a), 0, FILE_END);
     case OP_WRITEBACK:

@@ -31,6 +31,7 @@ export const OP_NAMES = [
   'punch',
   'fsync',
   'msync',
+  'sync',
   'evict',
   'writeback',
   'kswapd',
@@ -88,6 +89,7 @@ const OP_ARGS: Readonly<Record<OpName, readonly string[]>> = {
   punch: ['file', 'page', 'pages'],
   fsync: ['file'],
   msync: ['at', 'pages'],
+  sync: [],
   evict: ['file'],
   writeback: [],
   kswapd: [],
@@ -142,6 +144,7 @@ export const OP_TRUNCATE: OpKind = kind('truncate');
 export const OP_PUNCH: OpKind = kind('punch');
 export const OP_FSYNC: OpKind = kind('fsync');
 export const OP_MSYNC: OpKind = kind('msync');
+export const OP_SYNC: OpKind = kind('sync');
 export const OP_EVICT: OpKind = kind('evict');
 export const OP_WRITEBACK: OpKind = kind('writeback');
 /** Background reclaim, and a limit of the run's memory cgroup that changes. */
