@@ -12,6 +12,7 @@ import { readLockStat } from '@faultlab/core/locking/lock_stat';
 import type { FileSpec } from '@faultlab/core/mm/address_space';
 import { swapoffEmpty } from '@faultlab/core/mm/swapfile';
 import { setSysctl, type VmSysctl } from '@faultlab/core/mm/vm_sysctl';
+import { readVmstatStates } from '@faultlab/core/mm/vmstat_state';
 import { readCounters } from '@faultlab/core/trace/counters';
 import { readTrace, type TraceEntry } from '@faultlab/core/trace/trace_ring';
 import { counterDelta, lockStatDelta } from './deltas.ts';
@@ -95,6 +96,7 @@ class ProgramsInProgress {
   #verdict: RunResult['verdict'] = 'success';
   #message = '';
   #wallMs = 0;
+  #states: RunResult['states'] | undefined;
   #reports: readonly CpuReport<ProgramResult>[] = [];
   #trace: RunResult['trace'] = [];
 
@@ -166,6 +168,7 @@ class ProgramsInProgress {
     mendBackground(this.#machine.memory, devices, this.#machine.config.seed);
     this.#reports = finished.reports;
     this.#wallMs = finished.wallMs;
+    this.#states = readVmstatStates(this.#machine.memory);
     this.#noteViolations(finished);
     if (this.#run.keepTrace === true) this.#trace = this.#traces();
     this.#latency.addFrom(this.#machine);
@@ -219,6 +222,7 @@ class ProgramsInProgress {
       ops: opsByCpu.reduce((sum, ops) => sum + ops, 0),
       opsByCpu,
       counters: counterDelta(readCounters(memory), this.#before.counters),
+      states: this.#states ?? readVmstatStates(memory),
       outcomes: sumOutcomes(results.map((result) => result?.outcomes ?? [])),
       latency: this.#latency.summaries(),
       locks: lockStatDelta(readLockStat(memory), this.#before.locks),

@@ -2,7 +2,9 @@
  * What a run gives back: plain data, ready for JSON.
  * Next: run_programs.ts fills it in, report/ prints it.
  */
+
 import type { LockStatRow } from '@faultlab/core/locking/lock_stat';
+import type { VmstatState } from '@faultlab/core/mm/vmstat_state';
 import type { CounterName } from '@faultlab/core/trace/counters';
 import type { TraceEntry } from '@faultlab/core/trace/trace_ring';
 import type { Environment } from './environment.ts';
@@ -51,6 +53,8 @@ export interface RunResult {
   readonly ops: number;
   readonly opsByCpu: readonly number[];
   readonly counters: Readonly<Record<CounterName, number>>;
+  /** Pages by state when the programs had ended, before the run was cleared away. */
+  readonly states: Readonly<Record<VmstatState, number>>;
   readonly outcomes: readonly OutcomeCount[];
   readonly latency: readonly LatencySummary[];
   readonly locks: readonly LockStatRow[];

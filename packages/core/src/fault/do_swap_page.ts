@@ -22,7 +22,16 @@ import type { Cpu } from '../cpu.ts';
 import { swap_read_folio } from '../io/swap_io.ts';
 import { atomic_fetch_add } from '../memory/atomic.ts';
 import { allocOrReclaim } from '../mm/alloc_or_reclaim.ts';
-import { folio_ref_count, folio_test_anon, folioTest, NO_FOLIO, PG_uptodate, setFolioSwapEntry } from '../mm/folio.ts';
+import {
+  folio_ref_count,
+  folio_test_anon,
+  folioSet,
+  folioTest,
+  NO_FOLIO,
+  PG_swapbacked,
+  PG_uptodate,
+  setFolioSwapEntry,
+} from '../mm/folio.ts';
 import { folio_add_lru } from '../mm/folio_add_lru.ts';
 import { __folio_set_locked, folio_unlock } from '../mm/folio_lock.ts';
 import { swapEntsWord } from '../mm/mm_struct.ts';
@@ -36,6 +45,7 @@ import { folio_free_swap, folio_matches_swap_entry, swap_cache_get_folio } from 
 import {
   get_swap_device,
   SWP_SYNCHRONOUS_IO,
+  swap_cache_get_shadow,
   swap_count,
   swap_free,
   swapcache_clear,
@@ -46,6 +56,7 @@ import {
 } from '../mm/swapfile.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_ACCESS_FLAGS, VM_LOCKED, VM_WRITE } from '../mm/vm_flags.ts';
+import { workingset_refault } from '../mm/workingset.ts';
 import { count_vm_event, PAGE_GONE_AT_RETRY, PGMAJFAULT, SWAP_ENTRY_REUSED, SWAPIN_CACHED, SWAPIN_SYNC } from '../trace/counters.ts';
 import { TRACE_SET_PTE, TRACE_SWAP_IN } from '../trace/events.ts';
 import { AFTER_SWAP_CLAIM, AFTER_SWAP_LOOKUP, at, BEFORE_SWAP_INSTALL, BEFORE_SWAP_LOOKUP } from '../trace/points.ts';
@@ -141,6 +152,9 @@ function readDirectly(cpu: Cpu, vmf: VmFault, entry: SwpEntry): Found | VmFaultB
   }
   at(cpu, AFTER_SWAP_CLAIM);
   __folio_set_locked(cpu, pfn);
+  folioSet(cpu, pfn, PG_swapbacked); // Alone: nobody else knows it.
+  const shadow = swap_cache_get_shadow(cpu, entry);
+  if (shadow !== 0) workingset_refault(cpu, pfn, shadow);
   setFolioSwapEntry(cpu.memory, pfn, entry);
   swap_read_folio(cpu, pfn);
   setFolioSwapEntry(cpu.memory, pfn, NO_SWAP_ENTRY);

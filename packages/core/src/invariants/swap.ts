@@ -71,7 +71,7 @@ function sweepArea(state: SweepState, area: SwapId, leading: ReadonlyMap<SwpEntr
   const { m } = state;
   let inUse = 0;
   for (let offset = 1; offset < swapMax(m, area); offset++) {
-    const { count, cached, folio } = slotSeen(m, area, offset);
+    const { count, cached, folio, shadow } = slotSeen(m, area, offset);
     const entry = swp_entry(area, offset);
     const found = leading.get(entry) ?? 0;
     const where = `slot ${offset} of swap area ${area}`;
@@ -82,6 +82,7 @@ function sweepArea(state: SweepState, area: SwapId, leading: ReadonlyMap<SwpEntr
         'Q06',
         `${where} is ${cached ? 'claimed, but the swap cache has no folio there' : 'not claimed, but the swap cache has a folio there'}`,
       );
+    if (shadow !== 0 && count === 0) state.report('I29', `${where} is free, but remembers a page`);
     if (folio !== NO_FOLIO) sweepCached(state, where, entry, folio);
   }
   if (swapMax(m, area) > 0 && inUse !== swapInUse(m, area))

@@ -20,6 +20,7 @@ import { folio_end_writeback, folio_start_writeback } from '../mm/folio_writebac
 import { swp_offset } from '../mm/swap_entry.ts';
 import { folio_free_swap } from '../mm/swap_state.ts';
 import { SWP_SYNCHRONOUS_IO, setSwapZero, swapDevice, swapExtent, swapFlags, swapIsZero } from '../mm/swapfile.ts';
+import { countThrashing, isThrashing } from '../mm/thrashing.ts';
 import { count_vm_event, PSWPIN, PSWPOUT, SWPIN_ZERO, SWPOUT_ZERO } from '../trace/counters.ts';
 import { TRACE_SWAP_OUT } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
@@ -62,7 +63,10 @@ export function swap_read_folio(cpu: Cpu, pfn: Pfn): void {
   }
   count_vm_event(cpu, PSWPIN);
   if (isSynchronous(cpu, entry)) {
+    const thrashes = isThrashing(cpu, pfn);
+    const since = cpu.now();
     const error = submitAndWait(cpu, entry, requestFor(entry, pfn, REQ_OP_READ, END_IO_NONE));
+    if (thrashes) countThrashing(cpu, since);
     folio_end_read(cpu, pfn, error === 0);
     return;
   }

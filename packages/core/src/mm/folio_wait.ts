@@ -56,20 +56,9 @@ import {
   TASK_UNINTERRUPTIBLE,
   wake_up_process,
 } from '../sched/task.ts';
-import { count_vm_event, count_vm_events, THRASHING_COUNT, THRASHING_MS } from '../trace/counters.ts';
-import {
-  folio_flags,
-  folioClear,
-  folioFlagsWord,
-  folioLockOwnerWord,
-  folioSet,
-  NO_FOLIO,
-  PG_locked,
-  PG_uptodate,
-  PG_waiters,
-  PG_workingset,
-} from './folio.ts';
+import { folio_flags, folioClear, folioFlagsWord, folioLockOwnerWord, folioSet, NO_FOLIO, PG_locked, PG_waiters } from './folio.ts';
 import { lru_add_drain } from './folio_add_lru.ts';
+import { countThrashing, isThrashing } from './thrashing.ts';
 
 /** Words of a queue's head: a spinlock, then first and last waiter. */
 const HEAD_LOCK = 0;
@@ -144,15 +133,9 @@ export function folio_wait_bit_common(cpu: Cpu, pfn: Pfn, bit: number, state: nu
   const since = cpu.now();
   const result = behavior === EXCLUSIVE ? waitForBit(cpu, pfn, bit, state) : waitUntilClear(cpu, pfn, bit, state);
   lockContended(cpu, LOCK_FOLIO, behavior === EXCLUSIVE ? MODE_WRITE : MODE_READ, since);
-  if (thrashes) {
-    count_vm_event(cpu, THRASHING_COUNT);
-    count_vm_events(cpu, THRASHING_MS, Math.round(cpu.now() - since));
-  }
+  if (thrashes) countThrashing(cpu, since);
   return result;
 }
-
-/** A page that was in use and that reclaim took is being read again. @kernel delayacct_thrashing_start() */
-const isThrashing = (cpu: Cpu, pfn: Pfn): boolean => (folio_flags(cpu, pfn) & (PG_uptodate | PG_workingset)) === PG_workingset;
 
 /** One wake-up is enough, whatever has become of the bit since. */
 function waitUntilClear(cpu: Cpu, pfn: Pfn, bit: number, state: number): number {

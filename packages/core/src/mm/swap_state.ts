@@ -11,7 +11,7 @@
  *
  * @kernel mm/swap_state.c swap_cache_get_folio(), swap_cache_add_folio(), swap_cache_del_folio(), free_swap_cache(); mm/swapfile.c folio_free_swap(),
  *   free_swap_and_cache()
- * @fidelity reduced: one page per folio; the table is one word a slot; no shadows
+ * @fidelity reduced: one page per folio; the table is one word a slot
  * Next: io/swap_io.ts
  */
 import { invariant } from '../base/assert.ts';
@@ -35,7 +35,17 @@ import {
 } from './folio.ts';
 import { folio_trylock, folio_unlock, folioLockOwner } from './folio_lock.ts';
 import { folio_put } from './page_alloc.ts';
-import { allocSwapSlot, insertSwapTable, removeSwapTable, replaceSwapTable, swap_count, swap_free, swapTableFolio } from './swapfile.ts';
+import {
+  allocSwapSlot,
+  insertSwapTable,
+  removeSwapTable,
+  replaceSwapTable,
+  swap_cache_get_shadow,
+  swap_count,
+  swap_free,
+  swapTableFolio,
+} from './swapfile.ts';
+import { workingset_refault } from './workingset.ts';
 
 /** The folio that the swap cache has for an entry, with a reference for the caller, or NO_FOLIO. Never sleeps. Lock it and check R15. */
 export function swap_cache_get_folio(cpu: Cpu, entry: SwpEntry): Pfn {
@@ -62,7 +72,7 @@ function markCached(cpu: Cpu, pfn: Pfn, entry: SwpEntry): void {
 }
 
 /**
- * Puts a fresh folio into the swap cache, to be read. Never sleeps. @locks in: the folio's
+ * Puts a fresh folio, which is on no list yet, into the swap cache, to be read: a refault, if it has been there before. Never sleeps. @locks in: the folio's
  * @returns 0, EEXIST when the entry is cached or claimed, ENOENT when its slot is free
  */
 export function swap_cache_add_folio(cpu: Cpu, pfn: Pfn, entry: SwpEntry): number {
@@ -70,8 +80,12 @@ export function swap_cache_add_folio(cpu: Cpu, pfn: Pfn, entry: SwpEntry): numbe
   // All of it before others can find the folio.
   folio_get(cpu, pfn);
   markCached(cpu, pfn, entry);
+  const shadow = swap_cache_get_shadow(cpu, entry);
   const result = insertSwapTable(cpu, entry, pfn);
-  if (result === 0) return 0;
+  if (result === 0) {
+    if (shadow !== 0) workingset_refault(cpu, pfn, shadow);
+    return 0;
+  }
   folioClear(cpu, pfn, PG_swapcache);
   setFolioSwapEntry(cpu.memory, pfn, NO_SWAP_ENTRY);
   folio_put(cpu, pfn);
@@ -95,13 +109,16 @@ export function folio_alloc_swap(cpu: Cpu, pfn: Pfn): boolean {
   return true;
 }
 
-/** Takes a folio out of the swap cache. The cache's reference goes to the caller, who drops it or has frozen it. @locks in: the folio's */
-export function __swap_cache_del_folio(cpu: Cpu, pfn: Pfn): void {
+/**
+ * Takes a folio out of the swap cache. The cache's reference goes to the caller, who drops it or has frozen it. @locks in: the folio's
+ * @param shadow what the slot remembers of it (mm/workingset.ts), or 0
+ */
+export function __swap_cache_del_folio(cpu: Cpu, pfn: Pfn, shadow = 0): void {
   checkLocked(cpu, pfn);
   const entry = folioSwapEntry(cpu.memory, pfn);
   invariant(folioTest(cpu, pfn, PG_swapcache), 'I29', 'a folio is taken out of the swap cache that is not there');
   folioClear(cpu, pfn, PG_swapcache);
-  removeSwapTable(cpu, entry, pfn);
+  removeSwapTable(cpu, entry, pfn, shadow);
   setFolioSwapEntry(cpu.memory, pfn, NO_SWAP_ENTRY);
 }
 

@@ -3,7 +3,8 @@
  *
  *   slot   map    how many entries (and places of shmem) lead to it; SWAP_HAS_CACHE: the swap cache has it, or somebody claims it to read it
  *                 by himself; SWAP_ZERO: the page was all zero and is not on the device
- *          table  the folio in the swap cache, or 0: read without a lock (mm/swap_state.ts)
+ *          table  the folio in the swap cache, or 0: read without a lock (mm/swap_state.ts). A number below 0: the shadow of the page that was there
+ *                 (mm/workingset.ts), as long as the slot is used
  *
  * A slot is free when its map is 0. Because the claim is part of the map, a slot that somebody reads cannot be freed and given to another page
  * meanwhile, and with it the entry of the page table: that is what makes comparing entries good enough.
@@ -36,7 +37,7 @@ import type { SharedMemory } from '../memory/shared_memory.ts';
 import { schedule_timeout, set_current_state, TASK_UNINTERRUPTIBLE, wake_up_process } from '../sched/task.ts';
 import { ALLOC_SWAP_SLOT } from '../trace/injector.ts';
 import { NO_FOLIO } from './folio.ts';
-import { MAX_SWAPFILES, swp_entry, swp_offset, swpSwap } from './swap_entry.ts';
+import { MAX_SWAPFILES, swp_entry, swp_offset, swpSwap, xa_is_value } from './swap_entry.ts';
 
 const INFO_SHIFT = 6;
 const LOCK = 0;
@@ -185,7 +186,7 @@ export function allocSwapSlot(cpu: Cpu, pfn: Pfn): SwpEntry {
     spin_lock(cpu, lock);
     const offset = takeSlotLocked(cpu, area);
     if (offset !== 0) {
-      setMapLocked(m, area, offset, SWAP_HAS_CACHE);
+      setMapLocked(cpu, area, offset, SWAP_HAS_CACHE);
       atomic_set(cpu, slotWord(m, area, offset, SLOT_TABLE), pfn); // Release. Pairs with: swapTableFolio().
     }
     spin_unlock(cpu, lock);
@@ -227,13 +228,15 @@ function pickCluster(m: SharedMemory, area: SwapId): number {
   return withRoom;
 }
 
-/** Writes a map and keeps the counts of the cluster and of the area. @locks in: the area's */
-function setMapLocked(m: SharedMemory, area: SwapId, offset: number, map: number): void {
+/** Writes a map and keeps the counts of the cluster and of the area. A slot that is free has no shadow. @locks in: the area's */
+function setMapLocked(cpu: Cpu, area: SwapId, offset: number, map: number): void {
+  const m = cpu.memory;
   const word = slotWord(m, area, offset, SLOT_MAP);
   const before = m.words[word] as number;
   m.words[word] = (before & ~MAP_MASK) | map;
   const change = Number(map !== 0) - Number((before & MAP_MASK) !== 0);
   if (change === 0) return;
+  if (map === 0) atomic_set(cpu, slotWord(m, area, offset, SLOT_TABLE), NO_FOLIO); // Pairs with: swap_cache_get_shadow().
   const first = slotWord(m, area, offset - (offset % SWAPFILE_CLUSTER), SLOT_MAP);
   m.words[first] = (m.words[first] as number) + change * CLUSTER_USE_ONE;
   setInfo(m, area, IN_USE, info(m, area, IN_USE) + change);
@@ -247,7 +250,7 @@ function changeMap(cpu: Cpu, entry: SwpEntry, next: (before: number) => number):
   spin_lock(cpu, lockOf(m, entry));
   const before = mapOf(m, swpSwap(entry), swp_offset(entry));
   const after = next(before);
-  if (after !== before) setMapLocked(m, swpSwap(entry), swp_offset(entry), after);
+  if (after !== before) setMapLocked(cpu, swpSwap(entry), swp_offset(entry), after);
   spin_unlock(cpu, lockOf(m, entry));
   return before;
 }
@@ -291,7 +294,14 @@ export function swapcache_clear(cpu: Cpu, entry: SwpEntry): void {
 /** The folio that the swap cache has for an entry, or NO_FOLIO. Without a lock: take a reference, then look again. */
 export function swapTableFolio(cpu: Cpu, entry: SwpEntry): Pfn {
   // Acquire. Pairs with: allocSwapSlot(), insertSwapTable(), removeSwapTable().
-  return atomic_read(cpu, slotWord(cpu.memory, swpSwap(entry), swp_offset(entry), SLOT_TABLE)) as Pfn;
+  const there = atomic_read(cpu, slotWord(cpu.memory, swpSwap(entry), swp_offset(entry), SLOT_TABLE));
+  return (xa_is_value(there) ? NO_FOLIO : there) as Pfn;
+}
+
+/** The shadow of the page that reclaim took out of the swap cache there, or 0. A hint: the slot may be another page's by now. */
+export function swap_cache_get_shadow(cpu: Cpu, entry: SwpEntry): number {
+  const there = atomic_read(cpu, slotWord(cpu.memory, swpSwap(entry), swp_offset(entry), SLOT_TABLE)); // Pairs with: removeSwapTable().
+  return xa_is_value(there) ? there : 0;
 }
 
 /** Claims an entry and puts a folio there, in one step. @returns 0, EEXIST when it is cached or claimed, ENOENT when nobody uses the slot */
@@ -302,23 +312,23 @@ export function insertSwapTable(cpu: Cpu, entry: SwpEntry, pfn: Pfn): number {
   const map = mapOf(m, area, swp_offset(entry));
   const result = (map & COUNT_MASK) === 0 ? ENOENT : (map & SWAP_HAS_CACHE) !== 0 ? EEXIST : 0;
   if (result === 0) {
-    setMapLocked(m, area, swp_offset(entry), map | SWAP_HAS_CACHE);
+    setMapLocked(cpu, area, swp_offset(entry), map | SWAP_HAS_CACHE);
     atomic_set(cpu, slotWord(m, area, swp_offset(entry), SLOT_TABLE), pfn); // Release. Pairs with: swapTableFolio().
   }
   spin_unlock(cpu, lockOf(m, entry));
   return result;
 }
 
-/** The swap cache has nothing there any more; a slot that nobody else uses is free. */
-export function removeSwapTable(cpu: Cpu, entry: SwpEntry, pfn: Pfn): void {
+/** The swap cache has nothing there any more but the shadow, if there is one; a slot that nobody else uses is free. */
+export function removeSwapTable(cpu: Cpu, entry: SwpEntry, pfn: Pfn, shadow = 0): void {
   const m = cpu.memory;
   const area = swpSwap(entry);
   spin_lock(cpu, lockOf(m, entry));
   const map = mapOf(m, area, swp_offset(entry));
   const table = slotWord(m, area, swp_offset(entry), SLOT_TABLE);
   invariant((map & SWAP_HAS_CACHE) !== 0 && m.words[table] === pfn, 'I29', 'the swap cache does not have the folio where it says');
-  atomic_set(cpu, table, NO_FOLIO); // Release. Pairs with: swapTableFolio().
-  setMapLocked(m, area, swp_offset(entry), dropIfUnused(map & ~SWAP_HAS_CACHE));
+  atomic_set(cpu, table, shadow); // Release. Pairs with: swapTableFolio(), swap_cache_get_shadow().
+  setMapLocked(cpu, area, swp_offset(entry), dropIfUnused(map & ~SWAP_HAS_CACHE));
   spin_unlock(cpu, lockOf(m, entry));
   wakeClaimWaiters(cpu, area);
 }
@@ -347,14 +357,18 @@ export interface SlotSeen {
   /** Cached or claimed. */
   readonly cached: boolean;
   readonly folio: Pfn;
+  /** Of the page that was there, or 0. */
+  readonly shadow: number;
 }
 
 export function slotSeen(m: SharedMemory, area: SwapId, offset: number): SlotSeen {
   const map = mapOf(m, area, offset);
+  const there = m.words[slotWord(m, area, offset, SLOT_TABLE)] as number;
   return {
     count: map & COUNT_MASK,
     cached: (map & SWAP_HAS_CACHE) !== 0,
-    folio: m.words[slotWord(m, area, offset, SLOT_TABLE)] as Pfn,
+    folio: (xa_is_value(there) ? NO_FOLIO : there) as Pfn,
+    shadow: xa_is_value(there) ? there : 0,
   };
 }
 

@@ -10,7 +10,7 @@
  *                  active list  <------------------+   R - E <= size of what is active
  *
  * @kernel mm/workingset.c workingset_eviction(), workingset_refault(), workingset_age_nonresident(), workingset_activation()
- * @fidelity reduced: shadows live as long as the file; no shadows in swap
+ * @fidelity reduced: shadows live as long as the file, or as the slot in swap is used
  * Next: mm/filemap.ts
  */
 import type { Pfn } from '../base/brand.ts';

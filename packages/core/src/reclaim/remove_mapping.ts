@@ -9,7 +9,7 @@
  *   5 takes it out of the cache
  *
  * @kernel mm/vmscan.c __remove_mapping()
- * @fidelity reduced: no shadow entries in swap
+ * @fidelity faithful
  * Next: reclaim/reclaim_pages.ts
  */
 import type { Pfn } from '../base/brand.ts';
@@ -45,7 +45,7 @@ const OURS = 1;
 export function __remove_mapping(cpu: Cpu, pfn: Pfn): boolean {
   if (folioTest(cpu, pfn, PG_swapcache)) {
     if (!frozenClean(cpu, pfn, CACHE_AND_OURS)) return false;
-    __swap_cache_del_folio(cpu, pfn);
+    __swap_cache_del_folio(cpu, pfn, lruOn(cpu.memory) ? workingset_eviction(cpu, pfn) : 0);
     folio_ref_unfreeze(cpu, pfn, OURS);
     return true;
   }

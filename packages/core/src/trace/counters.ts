@@ -63,7 +63,7 @@ export const COUNTER_NAMES = [
   'workingset_restore_file',
   'pageoutrun',
   'thrashing_count',
-  'thrashing_ms',
+  'thrashing_us',
   // Ours from here on.
   'faults_user',
   'faults_kernel',
@@ -255,9 +255,9 @@ export const WORKINGSET_RESTORE_ANON: number = index('workingset_restore_anon');
 export const WORKINGSET_RESTORE_FILE: number = index('workingset_restore_file');
 /** Rounds of background reclaim. */
 export const PAGEOUTRUN: number = index('pageoutrun');
-/** Waits for a page that had been in use and was reclaimed, and their time. @kernel delay accounting: thrashing_count, thrashing_delay */
+/** Waits for a page that had been in use and was reclaimed, and their time in microseconds. @kernel delay accounting: thrashing_count, thrashing_delay */
 export const THRASHING_COUNT: number = index('thrashing_count');
-export const THRASHING_MS: number = index('thrashing_ms');
+export const THRASHING_US: number = index('thrashing_us');
 export const VMA_LOCK_ABORT_REACQUIRE: number = index('vma_lock_abort_reacquire');
 export const VMA_LOCK_ABORT_UFFD: number = index('vma_lock_abort_uffd');
 export const FAULTS_RETRIED_VMA: number = index('faults_retried_vma');

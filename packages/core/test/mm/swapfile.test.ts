@@ -9,10 +9,11 @@ import { InvariantError, UsageError } from '@faultlab/core/base/errors';
 import { Prng } from '@faultlab/core/base/prng';
 import type { Cpu } from '@faultlab/core/cpu';
 import { sweep } from '@faultlab/core/invariants/sweep';
+import { RECORD_WORDS } from '@faultlab/core/memory/layout';
 import { folio_get, folio_ref_count, folioTest, PG_dirty, PG_swapcache, setFolioSwapEntry } from '@faultlab/core/mm/folio';
 import { folio_lock, folio_unlock } from '@faultlab/core/mm/folio_lock';
 import { alloc_page, folio_put } from '@faultlab/core/mm/page_alloc';
-import { swp_entry, swp_offset, swpSwap } from '@faultlab/core/mm/swap_entry';
+import { swp_entry, swp_offset, swpSwap, xa_mk_value } from '@faultlab/core/mm/swap_entry';
 import {
   folio_alloc_swap,
   folio_free_swap,
@@ -132,7 +133,7 @@ test('counts of 900 slots agree with a simple model through 4,000 random steps',
     const model = new Map<SwpEntry, Slot>();
     const check = (slot: Slot): void => {
       const seen = swapfile.slotSeen(cpu.memory, AREA, swp_offset(slot.entry));
-      assert.equal(seen, { count: slot.count, cached: slot.inCache, folio: slot.inCache ? slot.pfn : 0 });
+      assert.equal(seen, { count: slot.count, cached: slot.inCache, folio: slot.inCache ? slot.pfn : 0, shadow: 0 });
     };
     for (let step = 0; step < 4000; step++) {
       const slots = [...model.values()];
@@ -280,6 +281,17 @@ test('I29: a slot that counts one entry too many is found', () => {
     return () => void swapfile.swap_free(cpu, entry);
   });
   assert.equal(found, ['I29: slot 1 of swap area 0 counts 2 entries, but 1 lead to it']);
+});
+
+test('I29: a free slot that remembers a page is found', () => {
+  const found = broken(({ cpu }) => {
+    const table = cpu.memory.swapSlotsAt + 9 * RECORD_WORDS.swapSlot + 1;
+    cpu.words[table] = xa_mk_value(5);
+    return () => {
+      cpu.words[table] = 0;
+    };
+  });
+  assert.equal(found, ['I29: slot 9 of swap area 0 is free, but remembers a page']);
 });
 
 test('I29: a folio in the swap cache that says that it is elsewhere is found', () => {

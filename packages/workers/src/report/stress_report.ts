@@ -46,7 +46,7 @@ export function stressReport(
     ...outcomeTable(totals.outcomes, troublesBy(parameters.inject ?? [])),
     '',
     "# faultlab: a model's counters, under the names of /proc/vmstat",
-    ...vmstatTable(totals.counters),
+    ...vmstatTable(totals.counters, totals.states),
     '',
     ...lockStatTable(totals.locks),
     '',

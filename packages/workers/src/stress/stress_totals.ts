@@ -25,6 +25,8 @@ export class StressTotals {
   readonly latency: LatencyTotals = new LatencyTotals();
   readonly scenarios: ScenarioTotal[] = [];
   counters: Counters = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0])) as unknown as Counters;
+  /** Pages by state at the end of the last slice. */
+  states: ScenarioResult['states'] | undefined;
   outcomes: readonly OutcomeCount[] = [];
   /** Laying out and tearing down included. */
   locks: readonly LockStatRow[] = [];
@@ -38,6 +40,7 @@ export class StressTotals {
 
   add(result: ScenarioResult): void {
     this.counters = addCounters(this.counters, result.counters);
+    this.states = result.states;
     this.outcomes = sumOutcomes([this.outcomes, result.outcomes]);
     this.locks = addLockStats(this.locks, result.locks);
     this.wallMs += result.wallMs;
