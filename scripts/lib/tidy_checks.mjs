@@ -12,6 +12,7 @@ const LINES_MAX = 450;
 /** Core's folders from the bottom up; what stands in one row may import each other. */
 const CORE_LAYERS = [
   ['base'],
+  ['mutants'],
   ['memory'],
   ['trace'],
   ['policy'],

@@ -9,6 +9,7 @@ import { CONTENTS_BLANK, CONTENTS_FILES, type DeviceId, type RequestId } from '.
 import { END_IO_READ_FOLIOS, END_IO_SWAP_WRITE, END_IO_WRITE_FOLIOS, endReadFolios, endWriteFolios } from './io/end_io.ts';
 import { endSwapWrite } from './io/swap_io.ts';
 import { rcu_barrier } from './locking/rcu.ts';
+import { H_MUTANT } from './memory/header.ts';
 import type { MachineSize } from './memory/limits.ts';
 import { PC_RUN_STATE, RUN_DONE, RUN_RUNNING } from './memory/percpu.ts';
 import { createMemory, type SharedMemory } from './memory/shared_memory.ts';
@@ -18,14 +19,23 @@ import { mt_free_rcu } from './mm/maple_node.ts';
 import { drain_local_pages, initZone } from './mm/page_alloc.ts';
 import { DEFAULT_SYSCTL, setSysctl } from './mm/vm_sysctl.ts';
 import { freeVmaSlot } from './mm/vma.ts';
+import { NO_MUTANT } from './mutants/ids.ts';
 import { try_to_free_pages } from './reclaim/try_to_free_pages.ts';
 import { rcu_idle_enter, rcu_idle_exit } from './sched/rcu_state.ts';
 import { kmem_cache_init } from './slab/kmem_cache.ts';
 import { RCU_FREE_MAPLE_NODE, RCU_FREE_VMA } from './slab/rcu_callbacks.ts';
 
+export interface MachineMemoryOptions {
+  /** Plain Atomics instead of the WebAssembly operations. */
+  readonly plain?: boolean;
+  /** The machine has this bug of mutants/ids.ts, on every CPU; NO_MUTANT if absent. */
+  readonly mutant?: number;
+}
+
 /** The memory of a machine of that size: free lists built, nothing mapped. @throws UsageError for an impossible size */
-export function createMachineMemory(size: MachineSize, options: { readonly plain?: boolean } = {}): SharedMemory {
+export function createMachineMemory(size: MachineSize, options: MachineMemoryOptions = {}): SharedMemory {
   const memory = createMemory(size, options.plain ?? false);
+  memory.words[H_MUTANT] = options.mutant ?? NO_MUTANT;
   kmem_cache_init(memory);
   initZone(memory);
   initDevices(memory);

@@ -8,6 +8,7 @@ import { NO_MM } from './base/brand.ts';
 import { UsageError } from './base/errors.ts';
 import { Prng } from './base/prng.ts';
 import type { AtomicOps } from './memory/atomic_ops.ts';
+import { H_MUTANT } from './memory/header.ts';
 import { percpuBase } from './memory/percpu.ts';
 import type { SharedMemory } from './memory/shared_memory.ts';
 import type { SharedWords } from './memory/shared_words.ts';
@@ -92,6 +93,8 @@ export class Cpu {
   /** The policy counts readers of an area (6.15 on): asked so often that it has a field of its own. */
   readonly vmaRefcount: boolean;
   readonly verify: boolean;
+  /** The bug that this machine has on purpose (mutants/ids.ts), 0 for none. Asked only where the fix is. */
+  readonly mutant: number;
   readonly spin: boolean;
   readonly rcuCallbacks: readonly RcuCallback[];
   readonly endIo: readonly EndIo[];
@@ -140,6 +143,7 @@ export class Cpu {
     this.entry = entryRules(options.arch ?? archByName('x86'), this.policy);
     this.vmaRefcount = this.policy.vmaLock === 'refcount';
     this.verify = options.verify ?? false;
+    this.mutant = memory.words[H_MUTANT] as number;
     this.spin = options.spin ?? true;
     this.rcuCallbacks = options.rcuCallbacks ?? [];
     this.endIo = options.endIo ?? [];

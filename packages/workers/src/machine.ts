@@ -32,7 +32,7 @@ const REST_POLL_MS = 1;
 /** Starts a machine and waits until every CPU answers. @throws UsageError for a bad option */
 export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
   const config = resolveConfig(options);
-  const memory = createMachineMemory(withHarnessWords(config.size), { plain: config.plain });
+  const memory = createMachineMemory(withHarnessWords(config.size), { plain: config.plain, mutant: config.mutant });
   setSysctl(memory, config.sysctl);
   config.swaps.forEach((swap, area) => {
     switchOn(memory, area as SwapId, swap);

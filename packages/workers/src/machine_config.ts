@@ -6,6 +6,8 @@ import { availableParallelism } from 'node:os';
 import { UsageError } from '@faultlab/core/base/errors';
 import { CPUS_MAX, DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
 import { DEFAULT_SYSCTL, type VmSysctl } from '@faultlab/core/mm/vm_sysctl';
+import { mutantById } from '@faultlab/core/mutants/catalogue';
+import { NO_MUTANT } from '@faultlab/core/mutants/ids';
 import { archByName } from '@faultlab/core/policy/arch_entries';
 import type { ArchEntry } from '@faultlab/core/policy/arch_entry';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
@@ -48,6 +50,8 @@ export interface MachineOptions {
   readonly swaps?: readonly SwapOptions[];
   /** What the machine's own threads meet while programs run; a run says for itself what its programs meet. */
   readonly inject?: readonly Injection[];
+  /** A real bug that the machine is to have, by its id (`faultlab list mutants`); none when not given. */
+  readonly mutant?: string;
 }
 
 /** The same with every choice made. */
@@ -67,6 +71,8 @@ export interface MachineConfig {
   readonly background: readonly KthreadName[];
   readonly swaps: readonly SwapOptions[];
   readonly inject: readonly Injection[];
+  /** Its number; 0 for the right model. */
+  readonly mutant: number;
 }
 
 const STALL_MS_DEFAULT = 10_000;
@@ -106,6 +112,7 @@ export function resolveConfig(options: MachineOptions): MachineConfig {
     background,
     swaps: options.swaps ?? [],
     inject: options.inject ?? [],
+    mutant: options.mutant === undefined ? NO_MUTANT : mutantById(options.mutant).number,
   };
 }
 

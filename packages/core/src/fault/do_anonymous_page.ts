@@ -25,6 +25,7 @@ import { folio_add_new_anon_rmap } from '../mm/rmap.ts';
 import { protectedLike, userfaultfd_missing } from '../mm/userfaultfd_k.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_SHARED, VM_UFFD_MISSING, VM_WRITE } from '../mm/vm_flags.ts';
+import { MUTANT_B16, MUTANT_B28_ANON } from '../mutants/ids.ts';
 import { ANON_NEW_PAGE, ANON_ZERO_PAGE, count_vm_event } from '../trace/counters.ts';
 import { TRACE_SET_PTE } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
@@ -42,14 +43,14 @@ export function do_anonymous_page(cpu: Cpu, vmf: VmFault): VmFaultBits {
   if ((vmf.flags & FAULT_FLAG_WRITE) === 0) return mapZeroPage(cpu, vmf);
 
   const prepared = vmf_anon_prepare(cpu, vmf); // R11
-  if (prepared !== 0) return prepared;
+  if (prepared !== 0 && cpu.mutant !== MUTANT_B16) return prepared;
   const pfn = allocOrReclaim(cpu, vm_mm(m, vma));
   if (pfn === NO_FOLIO) return VM_FAULT_OOM;
   writeStamp(cpu, pfn, 0);
   const writable = (vm_flags(m, vma) & VM_WRITE) !== 0;
   const pte = protectedLike(vmf.orig_pte, mk_pte(pfn, PTE_PRESENT | PTE_YOUNG | (writable ? PTE_RW | PTE_DIRTY : 0)));
   const entry = pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
-  if (!pte_same(cpu, entry, vmf.orig_pte)) {
+  if (!pte_same(cpu, entry, vmf.orig_pte) && cpu.mutant !== MUTANT_B28_ANON) {
     raceLost(cpu, vmf, entry); // R13
     folio_put(cpu, pfn);
     return 0;

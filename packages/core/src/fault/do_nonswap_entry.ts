@@ -24,6 +24,7 @@ import {
   is_pte_marker_entry,
   pte_to_swp_entry,
 } from '../mm/swap_entry.ts';
+import { MUTANT_B50 } from '../mutants/ids.ts';
 import { count_vm_event, DEVICE_PRIVATE_FAULTS, POISON_FAULTS } from '../trace/counters.ts';
 import { release_fault_lock } from './fault_lock.ts';
 import { handle_pte_marker } from './handle_pte_marker.ts';
@@ -35,6 +36,7 @@ import { FAULT_FLAG_VMA_LOCK, VM_FAULT_HWPOISON, VM_FAULT_RETRY, type VmFault, t
 export function do_nonswap_entry(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const swp = pte_to_swp_entry(vmf.orig_pte);
   if (is_migration_entry(swp)) {
+    if (cpu.mutant === MUTANT_B50) release_fault_lock(cpu, vmf);
     migration_entry_wait(cpu, vmf.table, vmf.vpn);
     return 0;
   }

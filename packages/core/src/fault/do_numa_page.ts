@@ -18,6 +18,7 @@ import { flushLocalPage } from '../mm/tlb.ts';
 import { vm_flags } from '../mm/vm_area_struct.ts';
 import { VM_WRITE } from '../mm/vm_flags.ts';
 import { numaMisplaced } from '../mm/vm_sysctl.ts';
+import { MUTANT_B28_NUMA } from '../mutants/ids.ts';
 import { count_vm_event, NUMA_HINT_FAULTS, NUMA_PAGES_MIGRATED } from '../trace/counters.ts';
 import { raceLost } from './finish_fault.ts';
 import { liveVma, type VmFault, type VmFaultBits } from './vm_fault.ts';
@@ -25,7 +26,7 @@ import { liveVma, type VmFault, type VmFaultBits } from './vm_fault.ts';
 /** @locks in and out: the fault lock; orig_pte is present without access, in an area that allows access. @returns 0. Row 43 */
 export function do_numa_page(cpu: Cpu, vmf: VmFault): VmFaultBits {
   let entry = pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
-  if (!pte_same(cpu, entry, vmf.orig_pte)) return raceLost(cpu, vmf, entry); // R13
+  if (!pte_same(cpu, entry, vmf.orig_pte) && cpu.mutant !== MUTANT_B28_NUMA) return raceLost(cpu, vmf, entry); // R13
   count_vm_event(cpu, NUMA_HINT_FAULTS);
   if (numaMisplaced(cpu.memory) && !pte_special(vmf.orig_pte)) {
     const pfn = pte_pfn(vmf.orig_pte);

@@ -5,8 +5,10 @@
  * Next: fault/filemap_map_pages.ts, fault/__do_fault.ts
  */
 import type { Cpu } from '../cpu.ts';
+import { folio_get } from '../mm/folio.ts';
 import { folio_unlock } from '../mm/folio_lock.ts';
 import { folio_put } from '../mm/page_alloc.ts';
+import { MUTANT_B53 } from '../mutants/ids.ts';
 import { __do_fault, noPage, vmf_can_call_fault } from './__do_fault.ts';
 import { do_fault_around, should_fault_around } from './filemap_map_pages.ts';
 import { finish_fault } from './finish_fault.ts';
@@ -22,8 +24,10 @@ export function do_read_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   if (refused !== 0) return refused;
   const found = __do_fault(cpu, vmf);
   if (noPage(found)) return found;
+  if (cpu.mutant === MUTANT_B53) folio_put(cpu, vmf.page);
   // The reference of the handler becomes the entry's, unless nothing was mapped.
   const result = finish_fault(cpu, vmf);
+  if (cpu.mutant === MUTANT_B53 && !noPage(result)) folio_get(cpu, vmf.page);
   folio_unlock(cpu, vmf.page);
   if (noPage(result)) folio_put(cpu, vmf.page);
   return found | result;

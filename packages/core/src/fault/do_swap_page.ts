@@ -57,6 +57,7 @@ import {
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_ACCESS_FLAGS, VM_LOCKED, VM_WRITE } from '../mm/vm_flags.ts';
 import { workingset_refault } from '../mm/workingset.ts';
+import { MUTANT_B20, MUTANT_B28_SWAP, MUTANT_B38 } from '../mutants/ids.ts';
 import { count_vm_event, PAGE_GONE_AT_RETRY, PGMAJFAULT, SWAP_ENTRY_REUSED, SWAPIN_CACHED, SWAPIN_SYNC } from '../trace/counters.ts';
 import { TRACE_SET_PTE, TRACE_SWAP_IN } from '../trace/events.ts';
 import { AFTER_SWAP_CLAIM, AFTER_SWAP_LOOKUP, at, BEFORE_SWAP_INSTALL, BEFORE_SWAP_LOOKUP } from '../trace/points.ts';
@@ -68,6 +69,7 @@ import { raceLost } from './finish_fault.ts';
 import { folio_lock_or_retry } from './folio_lock_or_retry.ts';
 import { swap_update_readahead, swapin_readahead } from './swapin_readahead.ts';
 import {
+  FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_TRIED,
   FAULT_FLAG_VMA_LOCK,
   FAULT_FLAG_WRITE,
@@ -96,6 +98,7 @@ export function do_swap_page(cpu: Cpu, vmf: VmFault): VmFaultBits {
     release_fault_lock(cpu, vmf);
     return VM_FAULT_RETRY;
   }
+  if (cpu.mutant === MUTANT_B38) vmf.flags &= ~FAULT_FLAG_ALLOW_RETRY;
   const entry = pte_to_swp_entry(vmf.orig_pte);
   if (non_swap_entry(entry)) return do_nonswap_entry(cpu, vmf);
   invariant(get_swap_device(cpu.memory, entry), 'I29', 'a page-table entry leads to a swap slot that does not exist');
@@ -107,7 +110,7 @@ export function do_swap_page(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const waited = folio_lock_or_retry(cpu, vmf, pfn);
   if (waited !== 0) folio_put(cpu, pfn);
   const result = waited !== 0 ? waited : mapLocked(cpu, vmf, entry, found);
-  if (!found.cached) swapcache_clear(cpu, entry);
+  if (!found.cached && cpu.mutant !== MUTANT_B20) swapcache_clear(cpu, entry);
   return (result & VM_FAULT_ERROR) !== 0 ? result : result | major;
 }
 
@@ -145,7 +148,7 @@ function unlessChanged(cpu: Cpu, vmf: VmFault): VmFaultBits {
 function readDirectly(cpu: Cpu, vmf: VmFault, entry: SwpEntry): Found | VmFaultBits {
   const pfn = allocOrReclaim(cpu, vm_mm(cpu.memory, liveVma(vmf)));
   if (pfn === NO_FOLIO) return unlessChanged(cpu, vmf);
-  if (swapcache_prepare(cpu, entry) !== 0) {
+  if (cpu.mutant !== MUTANT_B20 && swapcache_prepare(cpu, entry) !== 0) {
     folio_put(cpu, pfn);
     waitForSwapClaim(cpu, entry);
     return 0;
@@ -172,7 +175,7 @@ function mapLocked(cpu: Cpu, vmf: VmFault, entry: SwpEntry, found: Found): VmFau
   }
   at(cpu, BEFORE_SWAP_INSTALL);
   const word = pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
-  if (!pte_same(cpu, word, vmf.orig_pte)) return notMapped(cpu, pfn, raceLost(cpu, vmf, word)); // R13
+  if (!pte_same(cpu, word, vmf.orig_pte) && cpu.mutant !== MUTANT_B28_SWAP) return notMapped(cpu, pfn, raceLost(cpu, vmf, word)); // R13
   if (!folioTest(cpu, pfn, PG_uptodate)) {
     pte_unmap_unlock(cpu, vmf.table);
     return notMapped(cpu, pfn, VM_FAULT_SIGBUS); // R16

@@ -29,6 +29,8 @@ import { PC_FAULT_VPN } from '../memory/percpu.ts';
 import { restoreAreas } from '../mm/area_token.ts';
 import { mmap_read_unlock } from '../mm/mmap_lock.ts';
 import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
+import { MUTANT_B23A, MUTANT_B24, MUTANT_B26, MUTANT_B36, MUTANT_B36B } from '../mutants/ids.ts';
+import type { EntryRules } from '../policy/arch_entry.ts';
 import { mem_cgroup_handle_over_high } from '../reclaim/try_to_free_pages.ts';
 import { fatal_signal_pending, signal_pending } from '../sched/task.ts';
 import {
@@ -48,7 +50,7 @@ import { TRACE_FAULT_RETRY, TRACE_PAGE_FAULT_KERNEL, TRACE_PAGE_FAULT_USER } fro
 import { at, BEFORE_MMAP_RETRY, BETWEEN_DROP_AND_RETRY } from '../trace/points.ts';
 import { trace } from '../trace/trace_ring.ts';
 import { access_error, denyUnderVmaLock } from './arch/access_error.ts';
-import { answerOf } from './arch/answer_of.ts';
+import { type Answer, answerOf } from './arch/answer_of.ts';
 import { PF_GUEST, PF_GUEST_PFAULT, X86_PF_INSTR, X86_PF_USER, X86_PF_WRITE } from './arch/error_code.ts';
 import { findAndExpand } from './arch/find_and_expand.ts';
 import { __gmap_link, gmapLinkAfterCompleted } from './arch/gmap.ts';
@@ -131,7 +133,8 @@ function resolve(cpu: Cpu, vpn: Vpn, errorCode: number, firstFlags: number): Fau
       return refused(cpu, FAULT_SEGV_ACCERR);
     }
     const result = handle_mm_fault(cpu, vma, vpn, flags | FAULT_FLAG_VMA_LOCK);
-    if ((result & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) === 0) vma_end_read(cpu, vma);
+    const looksLikeError = cpu.mutant === MUTANT_B36B && (result & VM_FAULT_RETRY_VMA) !== 0;
+    if ((result & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) === 0 || looksLikeError) vma_end_read(cpu, vma);
     if ((result & VM_FAULT_RETRY) === 0) {
       count_vm_event(cpu, VMA_LOCK_SUCCESS);
       return outcomeOf(result);
@@ -139,9 +142,9 @@ function resolve(cpu: Cpu, vpn: Vpn, errorCode: number, firstFlags: number): Fau
     count_vm_event(cpu, VMA_LOCK_RETRY);
     at(cpu, BETWEEN_DROP_AND_RETRY);
     // The attempt that started the I/O was the first: the next one holds its lock through whatever is left.
-    if ((result & VM_FAULT_MAJOR) !== 0 && entry.triedAfterVmaMajor) flags |= FAULT_FLAG_TRIED;
+    if ((result & VM_FAULT_MAJOR) !== 0 && entry.triedAfterVmaMajor && cpu.mutant !== MUTANT_B24) flags |= FAULT_FLAG_TRIED;
     if (fault_signal_pending(cpu, flags)) return leaveForSignal(cpu, flags);
-    if ((result & VM_FAULT_RETRY_VMA) === 0) break;
+    if ((result & VM_FAULT_RETRY_VMA) === 0 && cpu.mutant !== MUTANT_B36) break;
     count_vm_event(cpu, FAULTS_RETRIED_VMA);
   }
   return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags);
@@ -162,7 +165,7 @@ function resolveUnderMmapLock(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, f
     }
     const result = handle_mm_fault(cpu, vma, vpn, flags);
     if (entry.localMajor) major |= result & VM_FAULT_MAJOR;
-    switch (answerOf(entry, result)) {
+    switch (cpu.mutant === MUTANT_B23A ? withoutCompleted(entry, result) : answerOf(entry, result)) {
       case 'completed':
         return afterCompleted(cpu, mm, vpn, errorCode, major);
       case 'error':
@@ -179,6 +182,9 @@ function resolveUnderMmapLock(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, f
     flags = nextFlags(cpu, flags);
   }
 }
+
+/** B23a: the entry does not know COMPLETED. */
+const withoutCompleted = (entry: EntryRules, result: VmFaultBits): Answer => answerOf(entry, result & ~VM_FAULT_COMPLETED);
 
 /** The lock is gone and the page is there. @locks none in, none out */
 function afterCompleted(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, major: number): FaultOutcome {
@@ -219,6 +225,7 @@ function pseudoFault(cpu: Cpu, mm: MmId): FaultOutcome {
 function leaveForSignal(cpu: Cpu, flags: number, mm: MmId = NO_MM): FaultOutcome {
   if (mm !== NO_MM && (flags & FAULT_FLAG_RETRY_NOWAIT) !== 0) mmap_read_unlock(cpu, mm);
   count_vm_event(cpu, FAULTS_SIGNAL);
+  if (cpu.mutant === MUTANT_B26) return FAULT_HANDLED;
   return (flags & FAULT_FLAG_USER) === 0 && cpu.entry.signalInKernelMode === 'sigbus' ? FAULT_SIGBUS : FAULT_SIGNAL_PENDING;
 }
 

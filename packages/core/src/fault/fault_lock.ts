@@ -14,9 +14,10 @@ import { get_file } from '../mm/address_space.ts';
 import { __anon_vma_prepare } from '../mm/anon_vma.ts';
 import { revokeArea } from '../mm/area_token.ts';
 import { fput } from '../mm/fput.ts';
-import { mmap_assert_locked, mmap_read_trylock, mmap_read_unlock } from '../mm/mmap_lock.ts';
+import { mmap_assert_locked, mmap_read_lock, mmap_read_trylock, mmap_read_unlock } from '../mm/mmap_lock.ts';
 import { vm_file, vm_mm, vma_anon_vma, vmRefcntWord } from '../mm/vm_area_struct.ts';
 import { vma_end_read } from '../mm/vma_lock.ts';
+import { MUTANT_B05, MUTANT_B18, MUTANT_B39_FILE } from '../mutants/ids.ts';
 import type { OnWait } from '../policy/fault_policy.ts';
 import { ANON_VMA_TRYLOCK_FAILED, count_vm_event, LOCK_DROPPED_FOR_IO } from '../trace/counters.ts';
 import { TRACE_LOCK_DROPPED } from '../trace/events.ts';
@@ -63,6 +64,10 @@ export function maybe_unlock_mmap_for_io(cpu: Cpu, vmf: VmFault): boolean {
 
 /** Drops the fault lock and keeps the file. @locks in: the fault lock. out: nothing; vmf.fpin is set */
 export function dropKeepingFile(cpu: Cpu, vmf: VmFault): void {
+  if (cpu.mutant === MUTANT_B39_FILE) {
+    dropBeforeFile(cpu, vmf);
+    return;
+  }
   const file = vm_file(cpu.memory, liveVma(vmf));
   get_file(cpu, file);
   count_vm_event(cpu, LOCK_DROPPED_FOR_IO);
@@ -70,6 +75,15 @@ export function dropKeepingFile(cpu: Cpu, vmf: VmFault): void {
   release_fault_lock(cpu, vmf);
   vmf.fpin = file;
   at(cpu, AFTER_LOCK_DROP_FOR_IO);
+}
+
+/** B39-file: the area is asked for its file when nothing keeps it any more. */
+function dropBeforeFile(cpu: Cpu, vmf: VmFault): void {
+  const vma = liveVma(vmf);
+  release_fault_lock(cpu, vmf);
+  at(cpu, AFTER_LOCK_DROP_FOR_IO);
+  vmf.fpin = vm_file(cpu.memory, vma);
+  get_file(cpu, vmf.fpin);
 }
 
 /** Gives back the file reference of an attempt that dropped its lock. @locks none. Never sleeps */
@@ -126,10 +140,12 @@ export function __vmf_anon_prepare(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const m = cpu.memory;
   const vma = liveVma(vmf);
   if (vma_anon_vma(m, vma) !== NO_ANON_VMA) return 0;
+  if (cpu.mutant === MUTANT_B05 && (vmf.flags & FAULT_FLAG_VMA_LOCK) !== 0) return 0; // It was there when the area was found.
   if ((vmf.flags & FAULT_FLAG_VMA_LOCK) === 0) return __anon_vma_prepare(cpu, vma) ? 0 : VM_FAULT_OOM;
   const mm = vm_mm(m, vma);
   at(cpu, BEFORE_ANON_VMA_TRYLOCK);
-  if (!mmap_read_trylock(cpu, mm)) {
+  if (cpu.mutant === MUTANT_B18) mmap_read_lock(cpu, mm);
+  else if (!mmap_read_trylock(cpu, mm)) {
     count_vm_event(cpu, ANON_VMA_TRYLOCK_FAILED);
     return VM_FAULT_RETRY;
   }

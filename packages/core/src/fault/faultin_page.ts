@@ -16,6 +16,7 @@ import { assert } from '../base/assert.ts';
 import type { VmaId, Vpn } from '../base/brand.ts';
 import { EAGAIN, EBUSY, EFAULT, EHWPOISON, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
+import { MUTANT_B23C } from '../mutants/ids.ts';
 import { count_vm_event, FAULTS_GUP, FAULTS_GUP_COMPLETED, FAULTS_GUP_RETRIED } from '../trace/counters.ts';
 import {
   FOLL_HWPOISON,
@@ -59,7 +60,7 @@ export function faultin_page(cpu: Cpu, vma: VmaId, vpn: Vpn, foll: number, unsha
   if ((result & VM_FAULT_COMPLETED) !== 0) {
     assert((foll & FOLL_UNLOCKABLE) !== 0, 'faultin_page: COMPLETED for a caller that cannot be unlocked');
     count_vm_event(cpu, FAULTS_GUP_COMPLETED);
-    lock.locked = false;
+    lock.locked = cpu.mutant === MUTANT_B23C;
     return EAGAIN;
   }
   if ((result & VM_FAULT_ERROR) !== 0) return vm_fault_to_errno(result, foll);

@@ -29,6 +29,7 @@ import { pte_none } from '../mm/pte.ts';
 import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { vm_file, vm_flags } from '../mm/vm_area_struct.ts';
 import { VM_LOCKED } from '../mm/vm_flags.ts';
+import { MUTANT_B27_MAPPING, MUTANT_B27_SIZE, MUTANT_B46_TWICE } from '../mutants/ids.ts';
 import {
   count_vm_event,
   FILEMAP_FAULTS,
@@ -151,7 +152,7 @@ function findOrCreate(cpu: Cpu, search: Search): VmFaultBits {
 /** Steps 6 to 9. @locks in: the folio lock. out: the same with LOCKED, else released */
 function withFolioLocked(cpu: Cpu, vmf: VmFault, search: Search): VmFaultBits {
   const { file, index, folio } = search;
-  if (!folioIsOf(cpu, folio, file, index)) {
+  if (!folioIsOf(cpu, folio, file, index) && cpu.mutant !== MUTANT_B27_MAPPING) {
     count_vm_event(cpu, FOLIO_GONE_FOUND_AGAIN);
     return letGo(cpu, search); // R14
   }
@@ -164,7 +165,7 @@ function withFolioLocked(cpu: Cpu, vmf: VmFault, search: Search): VmFaultBits {
     if (again !== 0) return again;
   }
   unlockInvalidate(cpu, search);
-  if (index >= i_size(cpu.memory, file)) {
+  if (index >= i_size(cpu.memory, file) && cpu.mutant !== MUTANT_B27_SIZE) {
     count_vm_event(cpu, FOLIO_TRUNCATED);
     folio_unlock(cpu, folio);
     folio_put(cpu, folio);
@@ -189,7 +190,8 @@ function stepEight(cpu: Cpu, vmf: VmFault, search: Search): VmFaultBits {
     return 0;
   }
   folio_unlock(cpu, search.folio);
-  return startOver(cpu, vmf, search, retryAfterWait(vmf, wait));
+  const again = cpu.mutant === MUTANT_B46_TWICE ? VM_FAULT_RETRY | VM_FAULT_SIGBUS : retryAfterWait(vmf, wait);
+  return startOver(cpu, vmf, search, again);
 }
 
 /**

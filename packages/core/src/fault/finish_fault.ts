@@ -21,6 +21,7 @@ import { protectedLike } from '../mm/userfaultfd_k.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_SHARED, VM_WRITE } from '../mm/vm_flags.ts';
 import { vm_page_prot } from '../mm/vma_wants_writenotify.ts';
+import { MUTANT_B28_FILE } from '../mutants/ids.ts';
 import { count_vm_event, FILE_MAPPED, PTE_RACE_LOST } from '../trace/counters.ts';
 import { TRACE_PTE_RACE_LOST, TRACE_SET_PTE } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
@@ -65,7 +66,7 @@ export function finish_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   if (!shared && isUnstable(cpu, vm_mm(m, vma))) return VM_FAULT_SIGBUS; // R18
   if (!ensureTable(cpu, vmf)) return VM_FAULT_OOM;
   const entry = pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
-  if (!pte_same(cpu, entry, vmf.orig_pte)) {
+  if (!pte_same(cpu, entry, vmf.orig_pte) && cpu.mutant !== MUTANT_B28_FILE) {
     raceLost(cpu, vmf, entry);
     return VM_FAULT_NOPAGE; // R13
   }

@@ -12,6 +12,7 @@ import { PC_MAJ_FLT, PC_MIN_FLT } from '../memory/percpu.ts';
 import { restoreAreas } from '../mm/area_token.ts';
 import { linear_page_index, vm_flags } from '../mm/vm_area_struct.ts';
 import { is_cow_mapping, VM_EXEC, VM_MAYWRITE, VM_READ, VM_WRITE } from '../mm/vm_flags.ts';
+import { MUTANT_B25, MUTANT_B39_ACCOUNT } from '../mutants/ids.ts';
 import { count_vm_event, FAULTS_ERROR, FAULTS_FINISHED, FAULTS_RETRIED, PGFAULT } from '../trace/counters.ts';
 import { TRACE_HANDLE_MM_FAULT } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
@@ -42,10 +43,12 @@ import {
 export function handle_mm_fault(cpu: Cpu, vma: VmaId, vpn: Vpn, flags: number): VmFaultBits {
   checkFaultFlags(flags);
   if (cpu.verify) restoreAreas(cpu);
-  if (cpu.policy.accounting === 'every-attempt') count_vm_event(cpu, PGFAULT);
+  if (cpu.policy.accounting === 'every-attempt' || cpu.mutant === MUTANT_B25) count_vm_event(cpu, PGFAULT);
   const vmf = new VmFault(vma, vpn, flags, linear_page_index(cpu.memory, vma, vpn));
   if (cpu.verify) vmf.seen = beginAttempt(cpu, vmf);
   const result = sanitize_fault_flags(cpu, vma, flags) ? handle_pte_fault(cpu, vmf) : VM_FAULT_SIGSEGV;
+  if (cpu.mutant === MUTANT_B39_ACCOUNT && (vm_flags(cpu.memory, vma) & VM_WRITE) !== 0)
+    trace(cpu, TRACE_HANDLE_MM_FAULT, vpn, flags, result);
   checkFaultResult(flags, result);
   checkLockOnReturn(vmf, result);
   if (vmf.seen !== null) vmf.vma === NO_VMA ? endDropped(cpu, vmf, vmf.seen) : endAttempt(cpu, vmf, vmf.seen);
@@ -80,7 +83,7 @@ function mm_account_fault(cpu: Cpu, flags: number, result: VmFaultBits): void {
     count_vm_event(cpu, FAULTS_RETRIED);
     return;
   }
-  if (cpu.policy.accounting === 'finished') count_vm_event(cpu, PGFAULT);
+  if (cpu.policy.accounting === 'finished' && cpu.mutant !== MUTANT_B25) count_vm_event(cpu, PGFAULT);
   if ((result & VM_FAULT_ERROR) !== 0) {
     count_vm_event(cpu, FAULTS_ERROR);
     return;

@@ -60,6 +60,7 @@ import {
 } from '../mm/userfaultfd_wait.ts';
 import { vm_mm, vm_userfaultfd_ctx } from '../mm/vm_area_struct.ts';
 import { VM_UFFD_MINOR, type VM_UFFD_MISSING, VM_UFFD_WP } from '../mm/vm_flags.ts';
+import { MUTANT_B22 } from '../mutants/ids.ts';
 import {
   __set_current_state_running,
   schedule,
@@ -80,6 +81,7 @@ import {
   FAULT_FLAG_RETRY_NOWAIT,
   FAULT_FLAG_WRITE,
   liveVma,
+  VM_FAULT_NOPAGE,
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
   type VmFault,
@@ -105,6 +107,7 @@ export function handle_userfault(cpu: Cpu, vmf: VmFault, reason: UserfaultReason
   count_vm_event(cpu, USERFAULTS);
   trace(cpu, TRACE_USERFAULT, vmf.vpn, reason, vmf.flags);
   if (uffdReleased(cpu, ctx)) {
+    if (cpu.mutant === MUTANT_B22) return VM_FAULT_NOPAGE;
     release_fault_lock(cpu, vmf);
     return VM_FAULT_RETRY;
   }

@@ -11,6 +11,7 @@ import type { Cpu } from '../cpu.ts';
 import { folioTest, PG_uptodate } from '../mm/folio.ts';
 import { folio_lock, folio_lock_killable, folio_trylock } from '../mm/folio_lock.ts';
 import { folio_test_writeback } from '../mm/folio_writeback.ts';
+import { MUTANT_B46_NOWAIT } from '../mutants/ids.ts';
 import { count_vm_event, FOLIO_LOCK_KILLED } from '../trace/counters.ts';
 import { AFTER_FOLIO_LOCK, at, BEFORE_FOLIO_LOCK } from '../trace/points.ts';
 import { dropKeepingFile, maybe_unlock_mmap_for_io } from './fault_lock.ts';
@@ -23,7 +24,10 @@ import { FAULT_FLAG_KILLABLE, FAULT_FLAG_RETRY_NOWAIT, type VmFault } from './vm
 export function lock_folio_maybe_drop_mmap(cpu: Cpu, vmf: VmFault, pfn: Pfn): boolean {
   at(cpu, BEFORE_FOLIO_LOCK);
   if (folio_trylock(cpu, pfn)) return true;
-  if ((vmf.flags & FAULT_FLAG_RETRY_NOWAIT) !== 0) return false;
+  if ((vmf.flags & FAULT_FLAG_RETRY_NOWAIT) !== 0) {
+    if (cpu.mutant === MUTANT_B46_NOWAIT) dropKeepingFile(cpu, vmf);
+    return false;
+  }
   if (!keepsLockFor(cpu, pfn)) maybe_unlock_mmap_for_io(cpu, vmf);
   if ((vmf.flags & FAULT_FLAG_KILLABLE) === 0) folio_lock(cpu, pfn);
   else if (folio_lock_killable(cpu, pfn) !== 0) {

@@ -32,6 +32,7 @@ import { vm_end, vm_flags, vm_mm, vm_pgoff, vm_start, vma_anon_vma, vma_set_rang
 import { VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_LOCKED } from '../mm/vm_flags.ts';
 import { vm_stat_account } from '../mm/vma.ts';
 import { vma_start_write } from '../mm/vma_lock.ts';
+import { MUTANT_B01, MUTANT_B04, MUTANT_B19 } from '../mutants/ids.ts';
 import { count_vm_event, STACK_EXPANDED } from '../trace/counters.ts';
 import { TRACE_STACK_EXPAND } from '../trace/events.ts';
 import { at, BETWEEN_UNLOCK_AND_RELOCK } from '../trace/points.ts';
@@ -55,6 +56,7 @@ export function lock_mm_and_find_vma(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
  * @locks in: mmap read. out: mmap read when an area is returned, nothing with NO_VMA. May sleep; a fatal signal ends the wait with NO_VMA.
  */
 export function expand_stack(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
+  if (growsUnderReadLock(cpu)) return growAsReader(cpu, mm, vpn);
   const m = cpu.memory;
   mmap_read_unlock(cpu, mm);
   at(cpu, BETWEEN_UNLOCK_AND_RELOCK);
@@ -68,6 +70,18 @@ export function expand_stack(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
   }
   mmap_write_downgrade(cpu, mm);
   return vma;
+}
+
+/** B01 and B19: stacks grow under mmap_lock for reading, as until 6.4. */
+const growsUnderReadLock = (cpu: Cpu): boolean => cpu.mutant === MUTANT_B01 || cpu.mutant === MUTANT_B19;
+
+/** @locks in: mmap read. out: the same, or nothing with NO_VMA */
+function growAsReader(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
+  const vma = mas_find(cpu, mmTree(cpu.memory, mm), vpn);
+  at(cpu, BETWEEN_UNLOCK_AND_RELOCK);
+  if (expand_downwards(cpu, vma, vpn) === 0) return vma;
+  mmap_read_unlock(cpu, mm);
+  return NO_VMA;
 }
 
 /**
@@ -86,7 +100,7 @@ export function expand_downwards(cpu: Cpu, vma: VmaId, vpn: Vpn): number {
   const grow = vm_start(m, vma) - vpn;
   if (acct_stack_growth(cpu, vma, grow) !== 0) return ENOMEM;
   if (!mas_preallocate(cpu, mmTree(m, mm), 1)) return ENOMEM;
-  vma_start_write(cpu, vma);
+  if (!growsUnderReadLock(cpu) && cpu.mutant !== MUTANT_B04) vma_start_write(cpu, vma);
   const anonVma = vma_anon_vma(m, vma);
   anon_vma_lock_write(cpu, anonVma);
   vma_set_range(m, vma, vpn, vm_end(m, vma), vm_pgoff(m, vma) - grow);

@@ -28,6 +28,7 @@ import { free_swap_cache } from '../mm/swap_state.ts';
 import { flush_tlb_range } from '../mm/tlb.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_WRITE } from '../mm/vm_flags.ts';
+import { MUTANT_B28_WP } from '../mutants/ids.ts';
 import { count_vm_event, WP_COPY } from '../trace/counters.ts';
 import { TRACE_SET_PTE } from '../trace/events.ts';
 import { at, BEFORE_WP_INSTALL } from '../trace/points.ts';
@@ -60,7 +61,7 @@ function installCopy(cpu: Cpu, vmf: VmFault, old: Pfn, copy: Pfn): VmFaultBits {
   const vma = liveVma(vmf);
   at(cpu, BEFORE_WP_INSTALL);
   const entry = pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
-  if (!pte_same(cpu, entry, vmf.orig_pte)) {
+  if (!pte_same(cpu, entry, vmf.orig_pte) && cpu.mutant !== MUTANT_B28_WP) {
     raceLost(cpu, vmf, entry); // R13
     folio_put(cpu, copy);
     return 0;

@@ -15,6 +15,7 @@ import { assert, invariant } from '../base/assert.ts';
 import type { Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_cmpxchg, atomic_fetch_add, atomic_read } from '../memory/atomic.ts';
+import { MUTANT_B47 } from '../mutants/ids.ts';
 import { TASK_KILLABLE, TASK_UNINTERRUPTIBLE } from '../sched/task.ts';
 import { heldAcquire, heldDowngrade, heldMode, heldRelease, MODE_NONE, MODE_READ, MODE_WRITE, releasedMode } from './held_locks.ts';
 import { LOCK_USER, type LockClass } from './lock_class.ts';
@@ -94,8 +95,9 @@ function downRead(cpu: Cpu, sem: Word, lockClass: LockClass, state: number, dead
  */
 export function down_read_trylock(cpu: Cpu, sem: Word, lockClass: LockClass = LOCK_USER): boolean {
   const word = semWord(sem, COUNT);
+  const refusing = cpu.mutant === MUTANT_B47 ? WRITER_LOCKED : READ_FAILED_MASK;
   let count = 0; // The guess that the lock is free saves a look.
-  while ((count & READ_FAILED_MASK) === 0) {
+  while ((count & refusing) === 0) {
     const before = atomic_cmpxchg(cpu, word, count, count + READER_BIAS); // Acquire. Pairs with: up_write(), downgrade_write().
     if (before === count) {
       rwsem_set_reader_owned(cpu, sem);

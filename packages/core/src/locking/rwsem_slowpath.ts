@@ -23,6 +23,7 @@ import { EINTR } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_cmpxchg, atomic_fetch_add, atomic_fetch_and, atomic_fetch_or, atomic_read, atomic_set } from '../memory/atomic.ts';
 import { WAIT_RWSEM_READ, WAIT_RWSEM_WRITE } from '../memory/percpu.ts';
+import { MUTANT_B34B, MUTANT_B34C, MUTANT_B34D } from '../mutants/ids.ts';
 import { __set_current_state_running, set_current_state, signal_pending_state, wake_up_process } from '../sched/task.ts';
 import { MODE_READ, MODE_WRITE } from './held_locks.ts';
 import type { LockClass } from './lock_class.ts';
@@ -133,7 +134,8 @@ function grantReaders(cpu: Cpu, sem: Word, claimed: number): void {
   if (writers === 0) adjustment -= RWSEM_FLAG_WAITERS;
   // Alone: HANDOFF changes under the wait_lock only while waiters exist.
   if ((atomic_read(cpu, count) & RWSEM_FLAG_HANDOFF) !== 0) adjustment -= RWSEM_FLAG_HANDOFF;
-  if (adjustment !== 0) atomic_fetch_add(cpu, count, adjustment); // Pairs with: up_read() of the readers, which may follow at once.
+  const late = cpu.mutant === MUTANT_B34D;
+  if (adjustment !== 0 && !late) atomic_fetch_add(cpu, count, adjustment); // Pairs with: up_read() of the readers, which may follow at once.
   let waiter = firstWaiter(cpu, list);
   for (let granted = 0; granted < readers; ) {
     const next = nextWaiter(cpu, waiter); // Before the grant: afterwards the entry is the reader's again.
@@ -145,6 +147,7 @@ function grantReaders(cpu: Cpu, sem: Word, claimed: number): void {
     }
     waiter = next;
   }
+  if (adjustment !== 0 && late) atomic_fetch_add(cpu, count, adjustment);
 }
 
 /** After a change of the count: wakes the first if it may get the lock. Under the wait_lock. */
@@ -165,7 +168,7 @@ function rwsem_del_wake_waiter(cpu: Cpu, sem: Word, me: number): void {
   removeWaiter(cpu, list, me);
   if (firstWaiter(cpu, list) === NO_WAITER) {
     atomic_fetch_and(cpu, semWord(sem, SEM_COUNT), ~(RWSEM_FLAG_HANDOFF | RWSEM_FLAG_WAITERS)); // Alone: under the wait_lock.
-  } else if (wasFirst) {
+  } else if (wasFirst && cpu.mutant !== MUTANT_B34C) {
     rwsem_mark_wake(cpu, sem, RWSEM_WAKE_ANY);
   }
 }
@@ -295,7 +298,8 @@ function rwsem_try_write_lock(cpu: Cpu, sem: Word, me: number, expired: boolean)
     // The bit counts only for the waiter that set it; when that one was killed, anybody may try.
     if (handoff && first !== me && waiterField(cpu, first, W_HANDOFF) !== 0) return false;
     let wanted: number;
-    if ((seen & RWSEM_LOCK_MASK) !== 0) {
+    const believesItself = cpu.mutant === MUTANT_B34B && handoff && first === me;
+    if ((seen & RWSEM_LOCK_MASK) !== 0 && !believesItself) {
       if (handoff || !expired) return false;
       wanted = seen | RWSEM_FLAG_HANDOFF;
     } else {

@@ -8,6 +8,8 @@ import type { Word } from '../base/brand.ts';
 export const H_MAGIC = 0 as Word;
 export const H_VERSION = 1 as Word;
 export const H_WORDS = 2 as Word;
+/** The mutant that this machine is (mutants/ids.ts); 0 for the right model. Written at boot, read by every CPU when it is made. */
+export const H_MUTANT = 3 as Word;
 /** Non-zero: every CPU throws MachineStopped at its next sleep, spin or operation. Holds 1 + the CPU that froze the machine, or -1 from outside. */
 export const H_FREEZE = 16 as Word;
 /** Non-zero: every CPU ends its program after the operation it is in. */

@@ -20,6 +20,7 @@ import { lockAcquired } from '../locking/lock_stat.ts';
 import { checkLockOrder } from '../locking/lockdep.ts';
 import { atomic_fetch_add } from '../memory/atomic.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
+import { MUTANT_B51 } from '../mutants/ids.ts';
 import { TASK_KILLABLE, TASK_UNINTERRUPTIBLE } from '../sched/task.ts';
 import { at, BETWEEN_UNLOCK_AND_WAKE } from '../trace/points.ts';
 import {
@@ -132,6 +133,10 @@ export function folio_end_read(cpu: Cpu, pfn: Pfn, success: boolean): void {
   const { memory } = cpu;
   if (folioLockOwner(memory, pfn) === OWNER_IO) setOwner(cpu, pfn, OWNER_NONE);
   else lockGivenUp(cpu, pfn, OWNER_NONE);
+  if (cpu.mutant === MUTANT_B51) {
+    unlockThenUptodate(cpu, pfn, success);
+    return;
+  }
   // From locked to up to date: both bits are known, so one addition changes both and leaves the others.
   const change = success ? PG_uptodate - PG_locked : -PG_locked;
   // Release, and in the same step a look for waiters. Pairs with: folio_trylock(), queueUnlessFree(), every test for PG_uptodate.
@@ -139,6 +144,14 @@ export function folio_end_read(cpu: Cpu, pfn: Pfn, success: boolean): void {
   invariant((before & PG_locked) !== 0, 'I20', 'folio_end_read: somebody else has cleared the lock bit');
   invariant((before & PG_uptodate) === 0 || !success, 'I19', 'folio_end_read: the folio was up to date before its read was over');
   at(cpu, BETWEEN_UNLOCK_AND_WAKE);
+  if ((before & PG_waiters) !== 0) folio_wake_bit(cpu, pfn, PG_locked);
+}
+
+/** B51: for an instant the folio is neither locked nor up to date. */
+function unlockThenUptodate(cpu: Cpu, pfn: Pfn, success: boolean): void {
+  const before = folioClear(cpu, pfn, PG_locked);
+  at(cpu, BETWEEN_UNLOCK_AND_WAKE);
+  if (success) folioSet(cpu, pfn, PG_uptodate);
   if ((before & PG_waiters) !== 0) folio_wake_bit(cpu, pfn, PG_locked);
 }
 

@@ -47,6 +47,7 @@ import { atomic_read, atomic_set } from '../memory/atomic.ts';
 import { FOLIO_WAIT_QUEUES, RECORD_WORDS } from '../memory/layout.ts';
 import { WAIT_FOLIO, WAITER_WORDS } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
+import { MUTANT_B33A, MUTANT_B33B, MUTANT_B33C, MUTANT_B33D } from '../mutants/ids.ts';
 import {
   __set_current_state_running,
   schedule,
@@ -56,6 +57,7 @@ import {
   TASK_UNINTERRUPTIBLE,
   wake_up_process,
 } from '../sched/task.ts';
+import { at, BEFORE_FOLIO_LOCK } from '../trace/points.ts';
 import { folio_flags, folioClear, folioFlagsWord, folioLockOwnerWord, folioSet, NO_FOLIO, PG_locked, PG_waiters } from './folio.ts';
 import { lru_add_drain } from './folio_add_lru.ts';
 import { countThrashing, isThrashing } from './thrashing.ts';
@@ -146,9 +148,10 @@ function waitUntilClear(cpu: Cpu, pfn: Pfn, bit: number, state: number): number 
 
 function waitForBit(cpu: Cpu, pfn: Pfn, bit: number, state: number): number {
   for (let unfairness = PAGE_LOCK_UNFAIRNESS; ; unfairness--) {
-    const wanted = unfairness > 0 ? WQ_FLAG_EXCLUSIVE : WQ_FLAG_EXCLUSIVE | WQ_FLAG_CUSTOM;
+    const wanted = unfairness > 0 || cpu.mutant === MUTANT_B33C ? WQ_FLAG_EXCLUSIVE : WQ_FLAG_EXCLUSIVE | WQ_FLAG_CUSTOM;
     if (queueUnlessFree(cpu, pfn, bit, wanted)) return 0;
     const flags = sleepUntilWoken(cpu, pfn, state);
+    if (cpu.mutant === MUTANT_B33D && signal_pending_state(cpu, state)) return EINTR;
     if ((flags & WQ_FLAG_DONE) !== 0) return 0; // Handed over, also when a signal came at the same time.
     if ((flags & WQ_FLAG_WOKEN) === 0) return EINTR;
     // Woken, perhaps while a signal came: no other waiter was, so this one must try. If somebody was faster, he will wake the next.
@@ -164,10 +167,22 @@ function waitForBit(cpu: Cpu, pfn: Pfn, bit: number, state: number): number {
 export function queueUnlessFree(cpu: Cpu, pfn: Pfn, bit: number, wanted: number): boolean {
   const head = folioWaitHead(cpu.memory, pfn);
   spin_lock(cpu, head);
+  if (cpu.mutant === MUTANT_B33A) return markAfterTry(cpu, pfn, bit, wanted, head);
   folioSet(cpu, pfn, PG_waiters); // Before the try. Pairs with: the step that clears the bit and learns of waiters.
   // Acquire on success. Pairs with: the step that clears the bit.
   const before = (wanted & WQ_FLAG_EXCLUSIVE) !== 0 ? folioSet(cpu, pfn, bit) : folio_flags(cpu, pfn);
   const free = (before & bit) === 0;
+  if (!free) enterQueue(cpu, pfn, bit, wanted);
+  spin_unlock(cpu, head);
+  return free;
+}
+
+/** B33a: the try comes first, and the mark when it has failed. @locks in: the queue's spinlock. out: nothing */
+function markAfterTry(cpu: Cpu, pfn: Pfn, bit: number, wanted: number, head: Word): boolean {
+  const before = (wanted & WQ_FLAG_EXCLUSIVE) !== 0 ? folioSet(cpu, pfn, bit) : folio_flags(cpu, pfn);
+  const free = (before & bit) === 0;
+  at(cpu, BEFORE_FOLIO_LOCK);
+  folioSet(cpu, pfn, PG_waiters);
   if (!free) enterQueue(cpu, pfn, bit, wanted);
   spin_unlock(cpu, head);
   return free;
@@ -222,7 +237,7 @@ export function folio_wake_bit(cpu: Cpu, pfn: Pfn, bit: number): void {
   const matched = wakeMatching(cpu, folioWaitList(head), pfn, bit);
   // Waiters set the mark under this spinlock, so one that is not in the queue now sets it again. Waiters of other folios can keep it set
   // in vain: the next wake-up removes it.
-  if (!matched || firstWaiter(cpu, folioWaitList(head)) === NO_WAITER) folioClear(cpu, pfn, PG_waiters);
+  if (!matched || firstWaiter(cpu, folioWaitList(head)) === NO_WAITER || cpu.mutant === MUTANT_B33B) folioClear(cpu, pfn, PG_waiters);
   spin_unlock(cpu, head);
 }
 

@@ -59,3 +59,8 @@ export function checkNothingMapped(cpu: Cpu, mm: MmId, areas: readonly VmaId[]):
     }
   }
 }
+
+/** I28: an address space whose writer is about to be woken has not ended. @locks none: the caller says that something keeps it */
+export function mmIsAlive(cpu: Cpu, mm: MmId): void {
+  invariant(isAllocated(cpu.memory, MM_CACHE, mm), 'I28', 'the waiter of an address space is woken that is gone');
+}

@@ -20,6 +20,7 @@ import {
   up_write,
 } from '../locking/rwsem.ts';
 import { atomic_fetch_add, READ_ONCE } from '../memory/atomic.ts';
+import { MUTANT_B41, MUTANT_B42 } from '../mutants/ids.ts';
 import {
   count_vm_event,
   MMAP_DOWNGRADED,
@@ -109,6 +110,7 @@ export function mmap_write_lock(cpu: Cpu, mm: MmId): void {
 export function mmap_write_lock_killable(cpu: Cpu, mm: MmId): number {
   trace(cpu, TRACE_MMAP_LOCK_START_LOCKING, mm, WRITE);
   const error = down_write_killable(cpu, mmapLockWord(cpu.memory, mm), LOCK_MMAP);
+  if (error !== 0 && cpu.mutant === MUTANT_B42) mm_lock_seqcount_begin(cpu, mm);
   if (error !== 0) {
     trace(cpu, TRACE_MMAP_LOCK_ACQUIRE_RETURNED, mm, WRITE, 0);
     return error;
@@ -131,7 +133,7 @@ export function mmap_write_unlock(cpu: Cpu, mm: MmId): void {
 export function mmap_write_downgrade(cpu: Cpu, mm: MmId): void {
   trace(cpu, TRACE_MMAP_LOCK_ACQUIRE_RETURNED, mm, READ, 1);
   count_vm_event(cpu, MMAP_DOWNGRADED);
-  vma_end_write_all(cpu, mm);
+  if (cpu.mutant !== MUTANT_B41) vma_end_write_all(cpu, mm);
   downgrade_write(cpu, mmapLockWord(cpu.memory, mm));
 }
 

@@ -16,6 +16,7 @@
  */
 import type { MappingId, Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
+import { MUTANT_B27_UNMAP } from '../mutants/ids.ts';
 import { count_vm_event, FOLIO_TRUNCATED } from '../trace/counters.ts';
 import { at, BEFORE_SECOND_UNMAP, BETWEEN_UNMAP_AND_TRUNCATE } from '../trace/points.ts';
 import { eachCachedFolio, filemap_remove_folio, folioIsOf } from './filemap.ts';
@@ -63,6 +64,7 @@ export function truncate_pagecache(cpu: Cpu, file: MappingId, start: number): vo
   at(cpu, BETWEEN_UNMAP_AND_TRUNCATE);
   truncate_inode_pages_range(cpu, file, start, FILE_END);
   at(cpu, BEFORE_SECOND_UNMAP);
+  if (cpu.mutant === MUTANT_B27_UNMAP) return;
   unmap_mapping_pages(cpu, file, start, FILE_END, true);
 }
 

@@ -10,7 +10,8 @@ import { NO_ANON_VMA, NO_AVC, NO_MAPPING, NO_VMA } from '../base/brand.ts';
 import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { call_rcu } from '../locking/rcu.ts';
-import { atomic_read } from '../memory/atomic.ts';
+import { atomic_read, atomic_set } from '../memory/atomic.ts';
+import { MUTANT_B07, MUTANT_B14B } from '../mutants/ids.ts';
 import { VMA_CACHE } from '../slab/caches.ts';
 import { kmem_cache_alloc, kmem_cache_free } from '../slab/kmem_cache.ts';
 import { RCU_FREE_VMA } from '../slab/rcu_callbacks.ts';
@@ -82,6 +83,7 @@ export function vm_area_dup(cpu: Cpu, mm: MmId, original: VmaId): VmaId {
   set_vm_private_data(m, vma, vm_private_data(m, original));
   set_vma_anon_vma(m, vma, vma_anon_vma(m, original));
   set_vma_avc_list(m, vma, NO_AVC, NO_AVC);
+  if (cpu.mutant === MUTANT_B14B) atomic_set(cpu, vmRefcntWord(m, vma), atomic_read(cpu, vmRefcntWord(m, original)));
   return vma;
 }
 
@@ -163,13 +165,14 @@ export function __split_vma(cpu: Cpu, vma: VmaId, addr: Vpn, newBelow: boolean):
     freeVmaSlot(cpu, fresh);
     return ENOMEM;
   }
-  vma_start_write(cpu, vma); // Before the anon_vma is looked at: a fault could be adding one.
+  if (cpu.mutant !== MUTANT_B07) vma_start_write(cpu, vma); // Before the anon_vma is looked at: a fault could be adding one.
   set_vma_anon_vma(m, fresh, vma_anon_vma(m, vma));
   if (!anon_vma_clone(cpu, fresh, vma)) {
     mas_destroy(cpu);
     freeVmaSlot(cpu, fresh);
     return ENOMEM;
   }
+  if (cpu.mutant === MUTANT_B07) vma_start_write(cpu, vma);
   vma_start_write(cpu, fresh);
   lockRmap(cpu, vma);
   if (newBelow) vma_set_range(m, vma, addr, end, pgoff + (addr - start));

@@ -12,6 +12,7 @@ import type { Cpu } from '../cpu.ts';
 import { heldAcquire, heldMode, heldRelease } from '../locking/held_locks.ts';
 import { LOCK_VMA } from '../locking/lock_class.ts';
 import { READ_ONCE } from '../memory/atomic.ts';
+import { MUTANT_B05 } from '../mutants/ids.ts';
 import { rcu_read_lock, rcu_read_unlock } from '../sched/rcu_state.ts';
 import { count_vm_event, VMA_LOCK_ABORT, VMA_LOCK_MISS, VMA_WRITE_LOCKED, VMA_WRITE_WAITED } from '../trace/counters.ts';
 import { TRACE_VMA_END_READ, TRACE_VMA_START_READ, TRACE_VMA_START_WRITE } from '../trace/events.ts';
@@ -79,6 +80,7 @@ export function lock_vma_under_rcu(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
   for (;;) {
     rcu_read_lock(cpu);
     const vma = mas_walk(cpu, mmTree(m, mm), vpn); // R1
+    if (cpu.mutant === MUTANT_B05 && vma !== NO_VMA && vma_is_anonymous(m, vma) && vma_anon_vma(m, vma) === NO_ANON_VMA) break;
     at(cpu, AFTER_TREE_WALK);
     if (vma === NO_VMA) break;
     const answer = vma_start_read(cpu, mm, vma); // R2 to R6, R8

@@ -20,8 +20,10 @@ import { NO_MM } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { rcuwait_wait_event, rcuwait_wake_up } from '../locking/rcuwait.ts';
 import { atomic_fetch_add, atomic_inc_not_zero_limited, atomic_read, atomic_set, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
+import { MUTANT_B06, MUTANT_B12, MUTANT_B12B, MUTANT_B14, MUTANT_B48 } from '../mutants/ids.ts';
 import { TASK_UNINTERRUPTIBLE } from '../sched/task.ts';
 import { AFTER_PIN, at, BETWEEN_EXCLUDE_AND_STAMP, BETWEEN_PUT_AND_WAKE } from '../trace/points.ts';
+import { mmIsAlive } from './mm_checks.ts';
 import { mmdrop, mmgrab, mmLockSeqWord, vmaWriterWaitWord } from './mm_struct.ts';
 import { vmLockSeqWord, vmMmWord, vmRefcntWord } from './vm_area_struct.ts';
 import { type StartRead, VMA_CONTENDED, VMA_DETACHED, VMA_LOCKED } from './vma_start_read.ts';
@@ -45,24 +47,43 @@ export function refcountStartRead(cpu: Cpu, mm: MmId, vma: VmaId): StartRead {
   const m = cpu.memory;
   const seqWord = mmLockSeqWord(m, mm);
   const stampWord = vmLockSeqWord(m, vma);
+  const early = cpu.mutant === MUTANT_B06 ? sequenceBeforePin(cpu, seqWord) : 0;
   // R2. Alone: a hint; a stale answer costs the slow path and no more.
   if (READ_ONCE(cpu, stampWord) === READ_ONCE(cpu, seqWord)) return CONTENDED;
   // Acquire (O1). Pairs with: refcountMarkAttached() and the subtraction in refcountStartWrite().
-  const before = atomic_inc_not_zero_limited(cpu, vmRefcntWord(m, vma), LIMIT);
+  const before =
+    cpu.mutant === MUTANT_B48 ? testThenAdd(cpu, vmRefcntWord(m, vma)) : atomic_inc_not_zero_limited(cpu, vmRefcntWord(m, vma), LIMIT);
   if (before === 0) return DETACHED; // R3
   if (before >= LIMIT) return CONTENDED; // R4
   at(cpu, POINT_AFTER_PIN);
   const owner = READ_ONCE(cpu, vmMmWord(m, vma)) as MmId;
-  if (owner !== mm) {
+  if (owner !== mm && cpu.mutant !== MUTANT_B14) {
     putForeign(cpu, vma, owner); // R5
     return CONTENDED;
   }
   // R6. Acquire (O3). Pairs with: vma_end_write_all().
-  if (atomic_read(cpu, seqWord) === READ_ONCE(cpu, stampWord)) {
+  const sequence = cpu.mutant === MUTANT_B06 ? early : atomic_read(cpu, seqWord);
+  if (sequence === READ_ONCE(cpu, stampWord)) {
     refcountEndRead(cpu, vma);
     return CONTENDED;
   }
   return LOCKED;
+}
+
+/** B06: the sequence as it was before the reference was taken. */
+function sequenceBeforePin(cpu: Cpu, seqWord: Word): number {
+  const seen = READ_ONCE(cpu, seqWord);
+  at(cpu, POINT_AFTER_PIN);
+  return seen;
+}
+
+/** B48: the tests and the addition are two steps. */
+function testThenAdd(cpu: Cpu, refcnt: Word): number {
+  const seen = atomic_read(cpu, refcnt); // Alone: what the mutant has wrong.
+  if (seen === 0 || seen >= LIMIT) return seen;
+  at(cpu, POINT_AFTER_PIN);
+  atomic_fetch_add(cpu, refcnt, 1); // Pairs with nothing, as the mutant has it.
+  return seen;
 }
 
 /**
@@ -70,9 +91,10 @@ export function refcountStartRead(cpu: Cpu, mm: MmId, vma: VmaId): StartRead {
  * address space down as soon as our count is gone - so pin that mm before letting go, and read its name before that.
  */
 function putForeign(cpu: Cpu, vma: VmaId, owner: MmId): void {
-  mmgrab(cpu, owner);
+  const kept = cpu.mutant !== MUTANT_B12;
+  if (kept) mmgrab(cpu, owner);
   refcountEndRead(cpu, vma);
-  mmdrop(cpu, owner);
+  if (kept) mmdrop(cpu, owner);
 }
 
 /** Drops one reader, and wakes the writer when only it can go on. The slot may be anybody's the instant the count has dropped. */
@@ -82,12 +104,19 @@ export function refcountEndRead(cpu: Cpu, vma: VmaId): void {
   const before = atomic_fetch_add(cpu, vmRefcntWord(m, vma), -1); // Release (O6). Pairs with: the wait in exclude().
   invariant((before & LIMIT) > 0, 'I04', 'vma_refcount_put: the count was already zero');
   const after = before - 1;
-  if (after > ATTACHED && (after & EXCLUDE) !== 0) putUnderWriter(cpu, mm, after);
+  if (after > ATTACHED && (after & EXCLUDE) !== 0) putUnderWriter(cpu, cpu.mutant === MUTANT_B12B ? nameAfterPut(cpu, vma) : mm, after);
+}
+
+/** B12b: whose area it is, asked when it may be anybody's. */
+function nameAfterPut(cpu: Cpu, vma: VmaId): MmId {
+  at(cpu, BETWEEN_PUT_AND_WAKE);
+  return READ_ONCE(cpu, vmMmWord(cpu.memory, vma)) as MmId;
 }
 
 /** A writer is draining the area: wake it if what is left is only the attachment, or nothing while it detaches the area. */
 function putUnderWriter(cpu: Cpu, mm: MmId, after: number): void {
   at(cpu, BETWEEN_PUT_AND_WAKE);
+  if (cpu.verify) mmIsAlive(cpu, mm);
   if (after <= VMA_LOCK_OFFSET + ATTACHED) rcuwait_wake_up(cpu, vmaWriterWaitWord(cpu.memory, mm));
 }
 

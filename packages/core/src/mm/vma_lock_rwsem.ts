@@ -11,6 +11,7 @@ import type { Cpu } from '../cpu.ts';
 import { LOCK_VMA } from '../locking/lock_class.ts';
 import { down_read_trylock, down_write, rwsem_is_locked, up_read, up_write } from '../locking/rwsem.ts';
 import { atomic_read, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
+import { MUTANT_B11 } from '../mutants/ids.ts';
 import { rcu_read_lock, rcu_read_unlock } from '../sched/rcu_state.ts';
 import { AFTER_PIN, at, BETWEEN_EXCLUDE_AND_STAMP } from '../trace/points.ts';
 import { mmLockSeqWord } from './mm_struct.ts';
@@ -32,7 +33,7 @@ export function rwsemStartRead(cpu: Cpu, mm: MmId, vma: VmaId): StartRead {
     return VMA_CONTENDED;
   }
   // R8: before anybody looks at the bounds of the area.
-  if (READ_ONCE(cpu, vmDetachedWord(m, vma)) !== 0) {
+  if (READ_ONCE(cpu, vmDetachedWord(m, vma)) !== 0 && cpu.mutant !== MUTANT_B11) {
     up_read(cpu, vmLockWord(m, vma));
     return VMA_DETACHED;
   }

@@ -9,6 +9,7 @@ import { NO_ANON_VMA, NO_VMA } from '../base/brand.ts';
 import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
+import { MUTANT_B09 } from '../mutants/ids.ts';
 import { count_vm_event, VMA_EXPANDED, VMA_MERGED } from '../trace/counters.ts';
 import { anon_vma_clone, chainIsSingular, unlink_anon_vmas } from './anon_vma.ts';
 import { mas_destroy, mas_preallocate, mas_store_prealloc } from './maple_tree.ts';
@@ -254,7 +255,7 @@ export function vma_modify_flags(
 ): VmaId | typeof ENOMEM {
   const changed = vma_modify(cpu, prev, vma, next, start, end, flags);
   if (changed === ENOMEM) return ENOMEM;
-  vma_start_write(cpu, changed);
+  if (cpu.mutant !== MUTANT_B09) vma_start_write(cpu, changed);
   vm_flags_reset(cpu.memory, changed, flags);
   return changed;
 }

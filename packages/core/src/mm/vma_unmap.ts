@@ -17,12 +17,13 @@ import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
 import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
+import { MUTANT_B10, MUTANT_B44 } from '../mutants/ids.ts';
 import { unlink_anon_vmas } from './anon_vma.ts';
 import { mas_destroy, mas_find, mas_preallocate, mas_store_prealloc, mt_next, mt_prev } from './maple_tree.ts';
 import { checkNothingMapped } from './mm_checks.ts';
 import { locked_vm, map_count, max_map_count, mmTree, set_locked_vm, set_map_count } from './mm_struct.ts';
 import { TASK_SIZE_VPN } from './mman.ts';
-import { mmap_assert_write_locked } from './mmap_lock.ts';
+import { mmap_assert_write_locked, vma_end_write_all } from './mmap_lock.ts';
 import { vm_end, vm_flags, vm_start, vma_pages } from './vm_area_struct.ts';
 import { VM_LOCKED } from './vm_flags.ts';
 import { __split_vma, vm_area_free, vm_stat_account } from './vma.ts';
@@ -70,15 +71,27 @@ export function vms_gather_munmap_vmas(cpu: Cpu, mm: MmId, start: Vpn, end: Vpn)
       reattach_vmas(cpu, gathered);
       return ENOMEM;
     }
-    vma_start_write(cpu, vma);
-    vma_mark_detached(cpu, vma);
+    if (cpu.mutant !== MUTANT_B44) lockAndDetach(cpu, vma);
     gathered.areas.push(vma);
   }
   const below = mt_prev(cpu, tree, start);
   const above = mt_next(cpu, tree, end);
   gathered.floor = below === NO_VMA ? 0 : vm_end(m, below);
   gathered.ceiling = above === NO_VMA ? TASK_SIZE_VPN : vm_start(m, above);
+  if (cpu.mutant === MUTANT_B44) freeTablesFirst(cpu, gathered);
   return gathered;
+}
+
+/** No fault gets in any more, and none is left. @locks in: mmap write. out: VMA write. May sleep */
+function lockAndDetach(cpu: Cpu, vma: VmaId): void {
+  vma_start_write(cpu, vma);
+  vma_mark_detached(cpu, vma);
+}
+
+/** B44: the pages and their tables go while faults still find the areas and may lock them. */
+function freeTablesFirst(cpu: Cpu, gathered: GatheredVmas): void {
+  unmapRegion(cpu, gathered.mm, gathered.areas, gathered.floor, gathered.ceiling, () => {});
+  for (const vma of gathered.areas) lockAndDetach(cpu, vma);
 }
 
 /** Undoes a gather: the areas are in the tree still. @locks in: mmap write */
@@ -93,6 +106,7 @@ export function clearGatheredRange(cpu: Cpu, gathered: GatheredVmas): number {
   if (!mas_preallocate(cpu, tree, 1)) return ENOMEM;
   mas_store_prealloc(cpu, tree, gathered.start, gathered.end, NO_VMA);
   mas_destroy(cpu);
+  if (cpu.mutant === MUTANT_B10) vma_end_write_all(cpu, gathered.mm);
   return 0;
 }
 

@@ -31,6 +31,7 @@ import {
 import { lruOn } from '../mm/memcg.ts';
 import { __swap_cache_del_folio } from '../mm/swap_state.ts';
 import { workingset_eviction } from '../mm/workingset.ts';
+import { MUTANT_B52 } from '../mutants/ids.ts';
 import { at, BETWEEN_FREEZE_AND_DIRTY_TEST } from '../trace/points.ts';
 
 /** References of a folio in a cache that only reclaim uses. */
@@ -73,9 +74,17 @@ function removeFromFile(cpu: Cpu, pfn: Pfn): boolean {
 
 /** Freezes the references at `count`, then asks for dirt: in this order. @returns whether they are frozen */
 function frozenClean(cpu: Cpu, pfn: Pfn, count: number): boolean {
+  if (cpu.mutant === MUTANT_B52) return cleanThenFrozen(cpu, pfn, count);
   if (!folio_ref_freeze(cpu, pfn, count)) return false;
   at(cpu, BETWEEN_FREEZE_AND_DIRTY_TEST);
   if (!folioTest(cpu, pfn, PG_dirty)) return true;
   folio_ref_unfreeze(cpu, pfn, count);
   return false;
+}
+
+/** B52: asked for dirt while others still have references. */
+function cleanThenFrozen(cpu: Cpu, pfn: Pfn, count: number): boolean {
+  if (folioTest(cpu, pfn, PG_dirty)) return false;
+  at(cpu, BETWEEN_FREEZE_AND_DIRTY_TEST);
+  return folio_ref_freeze(cpu, pfn, count);
 }

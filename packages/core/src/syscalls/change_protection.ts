@@ -14,11 +14,13 @@ import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { flush_tlb_range } from '../mm/tlb.ts';
 import { vm_flags, vm_mm } from '../mm/vm_area_struct.ts';
 import { VM_WRITE } from '../mm/vm_flags.ts';
+import { vma_assert_write_locked } from '../mm/vma_lock.ts';
 import { vm_page_prot } from '../mm/vma_wants_writenotify.ts';
 import { change_nonpresent_pte } from './change_nonpresent_pte.ts';
 
 /** Gives the mapped pages of [start, end) the protection of the area's flags. @locks in: mmap write and VMA write. May spin for page-table locks */
 export function change_protection(cpu: Cpu, vma: VmaId, start: Vpn, end: Vpn): void {
+  vma_assert_write_locked(cpu, vma);
   const mm = vm_mm(cpu.memory, vma);
   let changed = 0;
   for (let vpn = start as number; vpn < end; ) {

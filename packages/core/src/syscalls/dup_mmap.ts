@@ -61,7 +61,8 @@ import { vm_end, vm_flags, vm_flags_reset, vm_mm, vm_start, vma_anon_vma, vma_pa
 import { is_cow_mapping, VM_DONTCOPY, VM_LOCKED_MASK, VM_SHARED, VM_WIPEONFORK, VM_WRITE } from '../mm/vm_flags.ts';
 import { freeVmaSlot, vm_area_dup, vm_stat_account, vma_iter_store_new } from '../mm/vma.ts';
 import { vma_link_file } from '../mm/vma_file.ts';
-import { vma_start_write } from '../mm/vma_lock.ts';
+import { vma_assert_write_locked, vma_start_write } from '../mm/vma_lock.ts';
+import { MUTANT_B02 } from '../mutants/ids.ts';
 import { rcu_note_quiescent } from '../sched/rcu_state.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 import { at, IN_FORK_COPY } from '../trace/points.ts';
@@ -97,7 +98,7 @@ function dup_mmap(cpu: Cpu, parent: MmId, child: MmId): number {
   const events: UserfaultEvents = [];
   let error = 0;
   for (let vma = mas_find(cpu, tree, 0 as Vpn); vma !== NO_VMA && error === 0; vma = mt_next(cpu, tree, vm_end(m, vma))) {
-    vma_start_write(cpu, vma);
+    if (cpu.mutant !== MUTANT_B02) vma_start_write(cpu, vma);
     if ((vm_flags(m, vma) & VM_DONTCOPY) === 0) error = copyArea(cpu, vma, child, events);
     at(cpu, IN_FORK_COPY);
   }
@@ -161,6 +162,7 @@ const needsCopy = (cpu: Cpu, copy: VmaId, vma: VmaId): boolean =>
 
 function copy_page_range(cpu: Cpu, copy: VmaId, vma: VmaId, child: MmId): number {
   const m = cpu.memory;
+  vma_assert_write_locked(cpu, vma);
   if (!needsCopy(cpu, copy, vma)) return 0;
   const parent = cpu.mm;
   const end = vm_end(m, vma);

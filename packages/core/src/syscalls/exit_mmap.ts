@@ -30,6 +30,7 @@ import { vm_area_free } from '../mm/vma.ts';
 import { unlink_file_vma } from '../mm/vma_file.ts';
 import { vma_mark_detached, vma_start_write } from '../mm/vma_lock.ts';
 import { zapRange } from '../mm/zap.ts';
+import { MUTANT_B15 } from '../mutants/ids.ts';
 
 /**
  * One user less. The last one tears the address space down; no CPU may be switched to it then.
@@ -63,7 +64,7 @@ function exit_mmap(cpu: Cpu, mm: MmId): void {
   free_pgd_range(cpu, mm, 0 as Vpn, TASK_SIZE_VPN as Vpn, 0, 2 ** 31, tlb.tables);
   tlb_finish_mmu(cpu, tlb);
   for (const vma of areas) {
-    vma_mark_detached(cpu, vma);
+    if (cpu.mutant !== MUTANT_B15) vma_mark_detached(cpu, vma);
     vm_area_free(cpu, vma);
   }
   __mt_destroy(cpu, mmTree(m, mm));

@@ -54,6 +54,7 @@ import {
 import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
 import { vma_modify_flags } from '../mm/vma_merge.ts';
 import { zap_page_range_single } from '../mm/zap.ts';
+import { MUTANT_B32_DONTNEED } from '../mutants/ids.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED, VMA_LOCK_ABORT_MADVISE } from '../trace/counters.ts';
 import { madvise_free_single_vma } from './madvise_free.ts';
 import { madvise_guard_install, madvise_guard_remove } from './madvise_guard.ts';
@@ -150,6 +151,7 @@ function discardTold(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: Vpn, advic
   if (refused !== 0) return refused;
   if (userfaultfd_remove(cpu, vma, start, end)) return madvise_dontneed_free(cpu, vma, start, end, advice);
   mmap_read_lock(cpu, mm);
+  if (cpu.mutant === MUTANT_B32_DONTNEED) return madvise_dontneed_free(cpu, vma, start, end, advice);
   const again = mas_walk(cpu, mmTree(m, mm), start);
   if (again === NO_VMA) return ENOMEM;
   const until = Math.min(end, vm_end(m, again)) as Vpn;

@@ -9,9 +9,10 @@ import type { MappingId, MmId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_MAPPING, NO_UFFD, NO_VMA } from '../base/brand.ts';
 import { EAGAIN, EEXIST, EINTR, EINVAL, ENOMEM, EPERM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { createFile, FILE_DRIVER, FILE_SHMEM, fileKind } from '../mm/address_space.ts';
+import { atomic_set } from '../memory/atomic.ts';
+import { createFile, FILE_DRIVER, FILE_SHMEM, fileKind, i_mmap_lock_write, i_mmap_unlock_write } from '../mm/address_space.ts';
 import { fput } from '../mm/fput.ts';
-import { mas_destroy, mas_find, mas_preallocate, mt_next, mt_prev } from '../mm/maple_tree.ts';
+import { mas_destroy, mas_find, mas_preallocate, mas_store_prealloc, mt_next, mt_prev } from '../mm/maple_tree.ts';
 import {
   data_vm,
   def_flags,
@@ -42,7 +43,7 @@ import {
   TASK_SIZE_VPN,
 } from '../mm/mman.ts';
 import { mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
-import { set_vm_file, vm_flags_reset, vm_start, vma_pages, vma_set_range } from '../mm/vm_area_struct.ts';
+import { set_vm_file, set_vma_detached, vm_flags_reset, vm_start, vma_pages, vma_set_range, vmRefcntWord } from '../mm/vm_area_struct.ts';
 import {
   accountable_mapping,
   calc_vm_flag_bits,
@@ -63,7 +64,9 @@ import { vma_link_file } from '../mm/vma_file.ts';
 import { vma_start_write } from '../mm/vma_lock.ts';
 import { type MergeWish, vma_merge_new_range } from '../mm/vma_merge.ts';
 import { accountGathered, freeGathered, nothingGathered, reattach_vmas, vms_clear_ptes, vms_gather_munmap_vmas } from '../mm/vma_unmap.ts';
+import { MUTANT_B03, MUTANT_B03B } from '../mutants/ids.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
+import { AFTER_TREE_STORE, at } from '../trace/points.ts';
 import { get_unmapped_area } from './get_unmapped_area.ts';
 import { mm_populate } from './populate.ts';
 import { type UserfaultEvents, userfaultfd_unmap_prep, userfaultfdComplete } from './userfaultfd_event.ts';
@@ -202,11 +205,38 @@ function storeRegion(cpu: Cpu, mm: MmId, spare: VmaId, wish: MergeWish): void {
     return;
   }
   vma_set_range(m, spare, wish.start, wish.end, wish.pgoff);
+  if (cpu.mutant === MUTANT_B03) {
+    publishThenFill(cpu, mm, spare, wish);
+    return;
+  }
   vm_flags_reset(m, spare, wish.flags);
   set_vm_file(m, spare, wish.file);
-  vma_start_write(cpu, spare); // Complete and stamped before anybody can find it.
+  if (cpu.mutant === MUTANT_B03B && wish.file !== NO_MAPPING) startWriteUnderRmap(cpu, spare, wish.file);
+  else vma_start_write(cpu, spare); // Complete and stamped before anybody can find it.
   vma_iter_store_new(cpu, mm, spare);
   mas_destroy(cpu);
   set_map_count(m, mm, map_count(m, mm) + 1);
   vma_link_file(cpu, spare);
+}
+
+/** B03: the area is in the tree before it has its flags and its file, and readers get in meanwhile. */
+function publishThenFill(cpu: Cpu, mm: MmId, spare: VmaId, wish: MergeWish): void {
+  const m = cpu.memory;
+  atomic_set(cpu, vmRefcntWord(m, spare), 1);
+  set_vma_detached(m, spare, false);
+  mas_store_prealloc(cpu, mmTree(m, mm), wish.start, wish.end, spare);
+  mas_destroy(cpu);
+  at(cpu, AFTER_TREE_STORE);
+  vm_flags_reset(m, spare, wish.flags);
+  set_vm_file(m, spare, wish.file);
+  set_map_count(m, mm, map_count(m, mm) + 1);
+  vma_start_write(cpu, spare);
+  vma_link_file(cpu, spare);
+}
+
+/** B03b: the lock of the file's areas first, then the area's own. */
+function startWriteUnderRmap(cpu: Cpu, spare: VmaId, file: MappingId): void {
+  i_mmap_lock_write(cpu, file);
+  vma_start_write(cpu, spare);
+  i_mmap_unlock_write(cpu, file);
 }

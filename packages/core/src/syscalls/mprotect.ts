@@ -4,13 +4,19 @@
  * @fidelity reduced: no PROT_GROWSDOWN, no protection keys
  * Next: syscalls/change_protection.ts
  */
-import type { MmId, VmaId, Vpn } from '../base/brand.ts';
-import { NO_ANON_VMA, NO_VMA } from '../base/brand.ts';
+import type { MmId, Pfn, VmaId, Vpn } from '../base/brand.ts';
+import { NO_ANON_VMA, NO_TABLE, NO_VMA } from '../base/brand.ts';
 import { EACCES, EINTR, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
+import { folio_get, NO_FOLIO } from '../mm/folio.ts';
+import { folio_lock, folio_unlock } from '../mm/folio_lock.ts';
 import { mas_find, mt_next, mt_prev } from '../mm/maple_tree.ts';
 import { data_vm, mmTree, set_data_vm } from '../mm/mm_struct.ts';
 import { mmap_write_lock_killable, mmap_write_unlock } from '../mm/mmap_lock.ts';
+import { folio_put } from '../mm/page_alloc.ts';
+import { findPteTable, ptep_get } from '../mm/page_table.ts';
+import { pte_pfn, pte_present, pte_special } from '../mm/pte.ts';
+import { pte_offset_map_lock, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { vm_end, vm_flags, vm_start, vma_anon_vma, vma_is_anonymous } from '../mm/vm_area_struct.ts';
 import {
   calc_vm_prot_bits,
@@ -23,6 +29,7 @@ import {
   VM_WRITE,
 } from '../mm/vm_flags.ts';
 import { vma_modify_flags } from '../mm/vma_merge.ts';
+import { MUTANT_B49 } from '../mutants/ids.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 import { change_protection } from './change_protection.ts';
 import { may_expand_vm } from './mmap.ts';
@@ -77,7 +84,9 @@ export function mprotect_fixup(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: 
   const tree = mmTree(m, mm);
   const prev = mt_prev(cpu, tree, vm_start(m, vma));
   const next = mt_next(cpu, tree, vm_end(m, vma));
+  const folio = cpu.mutant === MUTANT_B49 ? lockFirstFolio(cpu, mm, start) : NO_FOLIO;
   const changed = vma_modify_flags(cpu, prev, vma, next, start, end, flags);
+  if (folio !== NO_FOLIO) unlockFolio(cpu, folio);
   if (changed === ENOMEM) return ENOMEM;
   change_protection(cpu, changed, start, end);
   if ((old & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && (flags & VM_WRITE) !== 0)
@@ -88,3 +97,20 @@ export function mprotect_fixup(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: 
 }
 
 const isData = (flags: number): boolean => (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) === VM_WRITE;
+
+/** B49: the page is locked before its area. @returns NO_FOLIO when nothing is mapped there, or its folio is busy */
+function lockFirstFolio(cpu: Cpu, mm: MmId, vpn: Vpn): Pfn {
+  const table = findPteTable(cpu, mm, vpn);
+  if (table === NO_TABLE) return NO_FOLIO;
+  const pte = ptep_get(cpu, pte_offset_map_lock(cpu, table, vpn));
+  const pfn = pte_present(pte) && !pte_special(pte) ? pte_pfn(pte) : NO_FOLIO;
+  if (pfn !== NO_FOLIO) folio_get(cpu, pfn);
+  pte_unmap_unlock(cpu, table);
+  if (pfn !== NO_FOLIO) folio_lock(cpu, pfn);
+  return pfn;
+}
+
+function unlockFolio(cpu: Cpu, pfn: Pfn): void {
+  folio_unlock(cpu, pfn);
+  folio_put(cpu, pfn);
+}

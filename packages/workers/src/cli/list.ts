@@ -2,6 +2,7 @@
  * `faultlab list`: what there is to choose from.
  */
 import { UsageError } from '@faultlab/core/base/errors';
+import { MUTANTS, UNMODELLED } from '@faultlab/core/mutants/catalogue';
 import { ARCH_ENTRIES } from '@faultlab/core/policy/arch_entries';
 import { POLICIES } from '@faultlab/core/policy/policies';
 import { INJECTIONS, parameterText } from '../inject/injections.ts';
@@ -41,6 +42,19 @@ const LISTS: Readonly<Record<string, () => string[]>> = {
     ),
     'Parameters are shown with their defaults. Rates are shares such as 1% or 0.01, times such as 200us, 5ms or 1s; `all` is every injection that a run survives.',
   ],
+  mutants: () => [
+    ...textTable(
+      ['mutant', 'what is wrong', 'source'],
+      MUTANTS.map(({ id, title, source }) => [id, title, source]),
+      ['left', 'left', 'left'],
+    ),
+    'Not in this model:',
+    ...textTable(
+      ['bug', 'what is wrong', 'why it cannot be had here'],
+      UNMODELLED.map(({ id, title, reason }) => [id, title, reason]),
+      ['left', 'left', 'left'],
+    ),
+  ],
   invariants: () =>
     textTable(
       ['id', 'what always holds'],
@@ -52,12 +66,14 @@ const LISTS: Readonly<Record<string, () => string[]>> = {
 export const listCommand: CliCommand = (program, context) => {
   program
     .command('list')
-    .summary('list scenarios, policies, architectures, injections or invariants')
-    .argument('<what>', 'scenarios, policies, architectures, injections or invariants')
+    .summary('list scenarios, policies, architectures, injections, mutants or invariants')
+    .argument('<what>', 'scenarios, policies, architectures, injections, mutants or invariants')
     .action((what: string) => {
       const list = LISTS[what];
       if (list === undefined)
-        throw new UsageError(`There is no list of "${what}"; choose scenarios, policies, architectures, injections or invariants.`);
+        throw new UsageError(
+          `There is no list of "${what}"; choose scenarios, policies, architectures, injections, mutants or invariants.`,
+        );
       context.out.write(`${list().join('\n')}\n`);
     });
 };

@@ -9,6 +9,7 @@ import type { Cpu } from '../../cpu.ts';
 import { vm_flags } from '../../mm/vm_area_struct.ts';
 import { VM_ACCESS_FLAGS, VM_EXEC, VM_READ, VM_WRITE } from '../../mm/vm_flags.ts';
 import { vma_end_read } from '../../mm/vma_lock.ts';
+import { MUTANT_B40 } from '../../mutants/ids.ts';
 import type { ReadNeeds } from '../../policy/arch_entry.ts';
 import { at, IN_BAD_AREA } from '../../trace/points.ts';
 import { X86_PF_INSTR, X86_PF_PROT, X86_PF_WRITE } from './error_code.ts';
@@ -38,6 +39,7 @@ function readMask(needs: ReadNeeds): number {
 
 /** The denied access of a VMA-lock attempt: makes the signal out, and the lock is gone afterwards. @locks in: VMA read. out: nothing. R9 */
 export function denyUnderVmaLock(cpu: Cpu, vma: VmaId): void {
+  if (cpu.mutant === MUTANT_B40) return;
   if (cpu.entry.releasesVmaLockOnDenial) {
     vma_end_read(cpu, vma);
     at(cpu, IN_BAD_AREA);

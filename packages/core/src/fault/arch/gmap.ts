@@ -15,6 +15,7 @@ import { NO_TABLE } from '../../base/brand.ts';
 import type { Cpu } from '../../cpu.ts';
 import { mmap_assert_locked, mmap_read_lock, mmap_read_unlock } from '../../mm/mmap_lock.ts';
 import { findPteTable } from '../../mm/page_table.ts';
+import { MUTANT_B23B } from '../../mutants/ids.ts';
 import { count_vm_event, GMAP_LINKS } from '../../trace/counters.ts';
 import { at, BEFORE_GMAP_LINK } from '../../trace/points.ts';
 
@@ -29,7 +30,7 @@ export function __gmap_link(cpu: Cpu, mm: MmId, vpn: Vpn): boolean {
 /** The same after COMPLETED, which has dropped mmap_lock. @locks none in, none out. Takes mmap_lock for reading; may sleep. */
 export function gmapLinkAfterCompleted(cpu: Cpu, mm: MmId, vpn: Vpn): boolean {
   at(cpu, BEFORE_GMAP_LINK);
-  if (cpu.entry.gmapRetakesLock) mmap_read_lock(cpu, mm);
+  if (cpu.entry.gmapRetakesLock && cpu.mutant !== MUTANT_B23B) mmap_read_lock(cpu, mm);
   const linked = __gmap_link(cpu, mm, vpn);
   mmap_read_unlock(cpu, mm);
   return linked;
