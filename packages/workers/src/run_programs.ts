@@ -8,6 +8,7 @@ import type { CpuId, SwapId } from '@faultlab/core/base/brand';
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { type HandedOut, handedOut, leaks } from '@faultlab/core/invariants/handed_out';
 import type { Violation } from '@faultlab/core/invariants/sweep';
+import { readLockOrder } from '@faultlab/core/locking/lock_order_graph';
 import { readLockStat } from '@faultlab/core/locking/lock_stat';
 import type { FileSpec } from '@faultlab/core/mm/address_space';
 import { swapoffEmpty } from '@faultlab/core/mm/swapfile';
@@ -226,6 +227,7 @@ class ProgramsInProgress {
       outcomes: sumOutcomes(results.map((result) => result?.outcomes ?? [])),
       latency: this.#latency.summaries(),
       locks: lockStatDelta(readLockStat(memory), this.#before.locks),
+      lockOrder: readLockOrder(memory),
       violations: this.#violations,
       trace: this.#trace,
       postMortem: this.#verdict === 'success' ? undefined : this.#postMortem(),

@@ -3,6 +3,7 @@
  * Next: run_programs.ts fills it in, report/ prints it.
  */
 
+import type { LockOrderEdge } from '@faultlab/core/locking/lock_order_graph';
 import type { LockStatRow } from '@faultlab/core/locking/lock_stat';
 import type { VmstatState } from '@faultlab/core/mm/vmstat_state';
 import type { CounterName } from '@faultlab/core/trace/counters';
@@ -58,6 +59,8 @@ export interface RunResult {
   readonly outcomes: readonly OutcomeCount[];
   readonly latency: readonly LatencySummary[];
   readonly locks: readonly LockStatRow[];
+  /** Which locks were taken under which since the machine was booted; recorded with `verify` only. */
+  readonly lockOrder: readonly LockOrderEdge[];
   readonly violations: readonly RunViolation[];
   /** The last events of each CPU, when the run was asked to keep them. */
   readonly trace: readonly (readonly TraceEntry[])[];

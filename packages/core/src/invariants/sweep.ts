@@ -12,6 +12,7 @@ import { sweepDriverBuffers } from './driver_buffers.ts';
 import { sweepEntries } from './entries.ts';
 import { sweepFilePages } from './files.ts';
 import { sweepFrames } from './frames.ts';
+import { sweepLockOrder } from './lock_order.ts';
 import { sweepLocksFree } from './locks_free.ts';
 import { sweepLru } from './lru.ts';
 import { sweepMmapLocks } from './mmap_locks.ts';
@@ -51,6 +52,7 @@ export function sweep(cpu: Cpu): Violation[] {
     sweepCaches(state);
   }
   sweepLocksFree(state);
+  sweepLockOrder(state);
   sweepRcu(state);
   sweepCounters(state);
   return state.violations;

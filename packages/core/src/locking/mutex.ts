@@ -28,6 +28,7 @@ import { cpu_relax, owner_on_cpu, ownerLooks } from './cpu_relax.ts';
 import { heldAcquire, heldMode, heldRelease, MODE_NONE, MODE_WRITE } from './held_locks.ts';
 import { LOCK_MUTEX, type LockClass } from './lock_class.ts';
 import { lockAcquired, lockContended } from './lock_stat.ts';
+import { checkLockOrder } from './lockdep.ts';
 import { osqTryLock, osqUnlock } from './rwsem_spin.ts';
 import { spin_lock, spin_unlock } from './spinlock.ts';
 import { ETIMEDOUT, isLate, scheduleUntil } from './timed_wait.ts';
@@ -66,6 +67,7 @@ export function mutexLockUntil(cpu: Cpu, lock: Word, lockClass: LockClass, deadl
 }
 
 function lockMutex(cpu: Cpu, lock: Word, lockClass: LockClass, state: number, deadlineMs: number): number {
+  if (cpu.verify) checkLockOrder(cpu, lockClass);
   const before = atomic_cmpxchg(cpu, lock, 0, ownerName(cpu)); // Acquire. Pairs with: mutex_unlock().
   if (before !== 0) {
     assert(heldMode(cpu, lock) === MODE_NONE, 'mutex_lock: this CPU holds the lock already');

@@ -10,7 +10,7 @@ import { PERCPU_WORDS } from './percpu.ts';
 import { LINE_WORDS } from './shared_words.ts';
 
 /** Changes whenever a region or a record changes shape; memories of different versions refuse to mix. */
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 export const LAYOUT_MAGIC = 0x6661756c;
 
 /** Words per record of each region. Record modules assert that their fields fit. */
@@ -39,6 +39,7 @@ export const RECORD_WORDS = {
   request: 64,
   block: 4,
   slot: 2,
+  lockOrder: 1024,
 } as const;
 
 assert(RECORD_WORDS.percpu === PERCPU_WORDS, 'layout: the per-CPU block has another size in memory/percpu.ts');
@@ -80,6 +81,7 @@ export type RegionName =
   | 'devices'
   | 'requests'
   | 'blocks'
+  | 'lockOrder'
   | 'user';
 
 export interface Layout {
@@ -132,6 +134,7 @@ export function layoutOf(size: MachineSize): Layout {
     ['devices', size.devices * record.device],
     ['requests', size.devices * size.deviceRequests * record.request],
     ['blocks', size.devices * blockEntries(size) * record.block],
+    ['lockOrder', record.lockOrder],
     ['user', size.userWords],
   ];
   let next = 0;

@@ -22,6 +22,8 @@ export type Grade = 'expected' | 'expected under injection' | 'allowed' | 'inter
 export interface Troubles {
   /** Signals are sent, by programs or by an injection. */
   readonly signals: boolean;
+  /** Files may end before the areas that map them: whether a page lay beyond the end is checked apart, from what was written to the file. */
+  readonly fileEnds?: boolean;
   /** Signals are injected, which explains every ending by a signal. */
   readonly injectedSignals: boolean;
   /** Requests of devices fail by injection. */
@@ -31,7 +33,7 @@ export interface Troubles {
 }
 
 /** Those that injections bring. */
-export type InjectedTroubles = Omit<Troubles, 'signals'>;
+export type InjectedTroubles = Omit<Troubles, 'signals' | 'fileEnds'>;
 
 const INJECTED: Grade = 'expected under injection';
 
@@ -78,7 +80,7 @@ function accessGrade(result: number, troubles: Troubles): Grade {
     case ACCESS_OOM:
       return troubles.allocFailures ? INJECTED : 'interesting';
     case BUS_ADRERR:
-      return troubles.ioErrors ? INJECTED : 'forbidden';
+      return troubles.ioErrors ? INJECTED : troubles.fileEnds ? 'allowed' : 'forbidden';
     case ACCESS_KILLED:
       return bySignal(troubles);
     default:

@@ -1,8 +1,10 @@
 /**
  * What is printed about a run that went wrong: what broke, what every CPU was doing, who held and waited for what, and how to do it again.
  */
+import { wrongOrderOf } from '@faultlab/core/locking/lockdep';
 import type { RunResult } from '../run_result.ts';
 import { stateTable } from '../stall_report.ts';
+import { scenarioBox } from './lock_order.ts';
 
 const OPS_OF_OTHERS = 3;
 const EVENTS_SHOWN = 16;
@@ -16,6 +18,8 @@ export function failureBlock(result: RunResult, again: string): string[] {
     const where = first.cpu === undefined ? 'the sweep after the run' : `CPU ${first.cpu}`;
     lines.push(`!!! ${first.id} broken, found by ${where}: ${first.message}`);
     for (const { id, message } of violations.slice(1)) lines.push(`    also ${id}: ${message}`);
+    const order = first.id === 'I11' ? wrongOrderOf(first.message) : undefined;
+    if (order !== undefined) lines.push('', ...scenarioBox(order), '');
   }
   if (postMortem !== undefined) lines.push(...postMortem.message.split('\n'), '', ...evidence(result, first?.cpu));
   lines.push('', 'A free-running seed repeats the work, not the order in which the threads ran. Again:', `  ${again}`);

@@ -9,6 +9,7 @@ import type { ScenarioResult } from '../run_scenario.ts';
 import type { StressOptions, StressOutcome } from '../stress/run_stress.ts';
 import { faultsOf, type StressTotals } from '../stress/stress_totals.ts';
 import { failureBlock } from './failure_block.ts';
+import { lockOrderTable } from './lock_order.ts';
 import { lockStatTable } from './lock_stat_table.ts';
 import { grouped, short } from './numbers.ts';
 import { outcomeTable } from './outcome_table.ts';
@@ -49,6 +50,7 @@ export function stressReport(
     ...vmstatTable(totals.counters, totals.states),
     '',
     ...lockStatTable(totals.locks),
+    ...(totals.lockOrder.length === 0 ? [] : ['', ...lockOrderTable(totals.lockOrder)]),
     '',
     ...goneLine(totals),
     fairnessLine(totals),

@@ -2,6 +2,7 @@
  * The sums of a stress run over its slices. Their size depends on the machine and the scenarios, not on how long the run takes.
  * Next: run_stress.ts adds to them, report/stress_report.ts prints them, soak/soak_totals.ts keeps them in a file.
  */
+import { type LockOrderEdge, mergeLockOrders } from '@faultlab/core/locking/lock_order_graph';
 import type { LockStatRow } from '@faultlab/core/locking/lock_stat';
 import { COUNTER_NAMES, type CounterName } from '@faultlab/core/trace/counters';
 import { addCounters, addLockStats, type Counters } from '../deltas.ts';
@@ -30,6 +31,8 @@ export class StressTotals {
   outcomes: readonly OutcomeCount[] = [];
   /** Laying out and tearing down included. */
   locks: readonly LockStatRow[] = [];
+  /** Of this process alone: a file of sums does not keep it. */
+  lockOrder: readonly LockOrderEdge[] = [];
   wallMs = 0;
   cpuMs: number | undefined = 0;
   readonly #opsByCpu: number[];
@@ -43,6 +46,7 @@ export class StressTotals {
     this.states = result.states;
     this.outcomes = sumOutcomes([this.outcomes, result.outcomes]);
     this.locks = addLockStats(this.locks, result.locks);
+    this.lockOrder = mergeLockOrders(this.lockOrder, result.lockOrder);
     this.wallMs += result.wallMs;
     this.cpuMs = this.cpuMs === undefined || result.cpuMs === undefined ? undefined : this.cpuMs + result.cpuMs;
     result.opsByCpu.forEach((ops, cpu) => {
