@@ -20,6 +20,7 @@ import { drain_local_pages, initZone } from './mm/page_alloc.ts';
 import { DEFAULT_SYSCTL, setSysctl } from './mm/vm_sysctl.ts';
 import { freeVmaSlot } from './mm/vma.ts';
 import { NO_MUTANT } from './mutants/ids.ts';
+import { out_of_memory } from './reclaim/oom_kill.ts';
 import { try_to_free_pages } from './reclaim/try_to_free_pages.ts';
 import { rcu_idle_enter, rcu_idle_exit } from './sched/rcu_state.ts';
 import { kmem_cache_init } from './slab/kmem_cache.ts';
@@ -67,7 +68,14 @@ function contents(): readonly BlockContents[] {
 
 /** This thread as a CPU of the machine. */
 export function createCpu(options: CpuOptions): Cpu {
-  return new Cpu({ rcuCallbacks: callbacks(), endIo: endIo(), blockContents: contents(), tryToFree: try_to_free_pages, ...options });
+  return new Cpu({
+    rcuCallbacks: callbacks(),
+    endIo: endIo(),
+    blockContents: contents(),
+    tryToFree: try_to_free_pages,
+    outOfMemory: out_of_memory,
+    ...options,
+  });
 }
 
 /** Before the program: the CPU takes part in grace periods. */

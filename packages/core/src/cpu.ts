@@ -35,6 +35,11 @@ export type IdleWork = () => boolean;
  * @locks in: no spinlock, no i_mmap and no anon_vma lock. May sleep
  */
 export type TryToFree = (cpu: Cpu, memcg: number, pages: number) => number;
+/**
+ * The killer, for layers below it: nothing can be reclaimed in a memory cgroup, or in the whole machine with null.
+ * @locks in: no spinlock, no i_mmap and no anon_vma lock. @returns whether memory may come of it: try again
+ */
+export type OutOfMemory = (cpu: Cpu, memcg: number | null) => boolean;
 /** The stamp that a block of a device holds until somebody writes it. */
 export type BlockContents = (extent: number, block: number) => number;
 
@@ -67,6 +72,7 @@ export interface CpuOptions {
   readonly endIo?: readonly EndIo[];
   readonly blockContents?: readonly BlockContents[];
   readonly tryToFree?: TryToFree;
+  readonly outOfMemory?: OutOfMemory;
   readonly idle?: IdleWork | null;
   /** Record events in this CPU's ring. */
   readonly trace?: boolean;
@@ -100,6 +106,7 @@ export class Cpu {
   readonly endIo: readonly EndIo[];
   readonly blockContents: readonly BlockContents[];
   readonly tryToFree: TryToFree;
+  readonly outOfMemory: OutOfMemory;
   readonly traceMask: number;
   /** Set by whoever runs a whole machine on one thread. */
   idle: IdleWork | null;
@@ -120,6 +127,10 @@ export class Cpu {
   readonly wbErrSeen: Int32Array;
   /** Set when a charge went over `high`: the task reclaims before it returns to user mode. @kernel memcg_nr_pages_over_high */
   overHigh = 0;
+  /** In a fault of user code: only there may a charge end in a kill. @kernel task_struct.in_user_fault */
+  inUserFault = false;
+  /** Faults of user code in a row that found no memory. */
+  faultsWithoutMemory = 0;
   /** The address space that this task runs on. */
   mm: MmId = NO_MM;
 
@@ -149,6 +160,7 @@ export class Cpu {
     this.endIo = options.endIo ?? [];
     this.blockContents = options.blockContents ?? [];
     this.tryToFree = options.tryToFree ?? (() => 0);
+    this.outOfMemory = options.outOfMemory ?? (() => false);
     this.idle = options.idle ?? null;
     this.wbErrSeen = new Int32Array(memory.size.mappings + 1);
     this.traceMask = options.trace === true ? memory.size.traceEntries - 1 : -1;

@@ -56,6 +56,7 @@ import { findAndExpand } from './arch/find_and_expand.ts';
 import { __gmap_link, gmapLinkAfterCompleted } from './arch/gmap.ts';
 import { handle_mm_fault } from './handle_mm_fault.ts';
 import { lock_mm_and_find_vma } from './lock_mm_and_find_vma.ts';
+import { pagefault_out_of_memory } from './pagefault_out_of_memory.ts';
 import {
   FAULT_FLAG_DEFAULT,
   FAULT_FLAG_INSTRUCTION,
@@ -108,7 +109,16 @@ export function do_user_addr_fault(cpu: Cpu, vpn: Vpn, errorCode: number): Fault
   if (cpu.verify) restoreAreas(cpu);
   invariant(heldCount(cpu) === 0, 'I09', 'a fault ended, but its lock was not released');
   if (cpu.overHigh !== 0) mem_cgroup_handle_over_high(cpu);
+  if (outcome === FAULT_OOM && user) return withoutMemory(cpu);
+  cpu.faultsWithoutMemory = 0;
   return outcome;
+}
+
+/** What becomes of a fault of user code that found no memory: the instruction is executed again, or the task goes. @locks none in, none out */
+function withoutMemory(cpu: Cpu): FaultOutcome {
+  const after = pagefault_out_of_memory(cpu);
+  if (after === 'told') return FAULT_OOM;
+  return after === 'killed' ? FAULT_SIGNAL_PENDING : FAULT_HANDLED;
 }
 
 function initialFlags(cpu: Cpu, errorCode: number): number {

@@ -1,7 +1,7 @@
 /**
  * One attempt at a fault, with the fault lock held: checks, descends, accounts.
  * @kernel mm/memory.c handle_mm_fault(), __handle_mm_fault(), mm_account_fault()
- * @fidelity reduced: no huge pages, no memory cgroups
+ * @fidelity reduced: no huge pages
  * Next: fault/handle_pte_fault.ts
  */
 import { invariant } from '../base/assert.ts';
@@ -25,6 +25,7 @@ import {
   FAULT_FLAG_REMOTE,
   FAULT_FLAG_TRIED,
   FAULT_FLAG_UNSHARE,
+  FAULT_FLAG_USER,
   FAULT_FLAG_WRITE,
   faultLockDropped,
   VM_FAULT_ERROR,
@@ -46,7 +47,9 @@ export function handle_mm_fault(cpu: Cpu, vma: VmaId, vpn: Vpn, flags: number): 
   if (cpu.policy.accounting === 'every-attempt' || cpu.mutant === MUTANT_B25) count_vm_event(cpu, PGFAULT);
   const vmf = new VmFault(vma, vpn, flags, linear_page_index(cpu.memory, vma, vpn));
   if (cpu.verify) vmf.seen = beginAttempt(cpu, vmf);
+  cpu.inUserFault = (flags & FAULT_FLAG_USER) !== 0;
   const result = sanitize_fault_flags(cpu, vma, flags) ? handle_pte_fault(cpu, vmf) : VM_FAULT_SIGSEGV;
+  cpu.inUserFault = false;
   if (cpu.mutant === MUTANT_B39_ACCOUNT && (vm_flags(cpu.memory, vma) & VM_WRITE) !== 0)
     trace(cpu, TRACE_HANDLE_MM_FAULT, vpn, flags, result);
   checkFaultResult(flags, result);

@@ -37,6 +37,7 @@ export const LOCK_CLASSES: readonly LockClassSpec[] = [
   spec('i_mmap', 50, 'one file: the areas that map it'),
   spec('anon_vma', 60, 'one family of anonymous areas', true),
   spec('mutex', 70, 'a mutex without a place of its own'),
+  spec('oom_lock', 75, 'the choice of a process that is killed for its memory'),
   spin('ptl', 80, 'the entries of one page table'),
   spin('swap', 90, 'swap slots'),
   spin('xa_lock', 91, 'the tree of one page cache'),
@@ -63,6 +64,7 @@ export const LOCK_VMA_WRITE: LockClass = find('vma_write');
 export const LOCK_I_MMAP: LockClass = find('i_mmap');
 export const LOCK_ANON_VMA: LockClass = find('anon_vma');
 export const LOCK_MUTEX: LockClass = find('mutex');
+export const LOCK_OOM: LockClass = find('oom_lock');
 export const LOCK_PTL: LockClass = find('ptl');
 export const LOCK_PAGE_ALLOC: LockClass = find('page_alloc');
 export const LOCK_KMEM_CACHE: LockClass = find('kmem_cache');

@@ -40,6 +40,8 @@ export const PC_TASK_STATE = 16;
 export const PC_SIGPENDING = 17;
 /** Last grace period whose start this CPU has seen in a quiescent state; RCU_OFFLINE while it sleeps. */
 export const PC_RCU_QS = 18;
+/** Spinlock: a signal to the process that the task belongs to, against its change to another one. */
+export const PC_SIGLOCK = 19;
 
 // --- line 2: written on every user access ---------------------------------------------------------------------------------------
 /** Odd while the CPU is between looking up a translation and using it. */

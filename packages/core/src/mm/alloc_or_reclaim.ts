@@ -1,14 +1,14 @@
 /**
  * A frame for user memory or the page cache: charged to a memory cgroup, and if there is none, after reclaim. The allocator itself never waits.
  *
- *   charge:  usage < max? -- no --> reclaim in this cgroup, again; or no page: VM_FAULT_OOM
- *   frame:   `min` free?  -- no --> reclaim everywhere, again; or no page. Below `low` kswapd is woken.
+ *   charge:  usage < max? -- no --> reclaim in this cgroup, again; then the killer, in a fault of user code; or no page: VM_FAULT_OOM
+ *   frame:   `min` free?  -- no --> reclaim everywhere, again; then the killer; or no page. Below `low` kswapd is woken.
  *
  * Reclaim takes no mmap_lock and no VMA lock, and only tries folio locks, so the caller may have those; it takes i_mmap and anon_vma locks and
  * sleeps for requests of devices, so the caller may have neither those nor a spinlock. A caller with a spinlock uses allocCharged().
  *
  * @kernel mm/memcontrol.c try_charge_memcg(); mm/page_alloc.c __alloc_pages_slowpath()
- * @fidelity reduced: pages of FILE_RESIDENT and FILE_DRIVER files and of page tables are not charged; no killer is called
+ * @fidelity reduced: pages of FILE_RESIDENT and FILE_DRIVER files and of page tables are not charged; the killer of a cgroup is for faults of user code only
  * Next: reclaim/try_to_free_pages.ts
  */
 import { assert } from '../base/assert.ts';
@@ -95,6 +95,7 @@ function chargeOrReclaim(cpu: Cpu, memcg: number): boolean {
     left--;
     reclaim_throttle(cpu);
     if (tryCharge(cpu, memcg)) return true;
+    if (left === 0 && cpu.inUserFault && cpu.outOfMemory(cpu, memcg)) left = RETRIES;
   }
   memcgEvent(cpu, memcg, 'oom');
   count_vm_event(cpu, OOM);
@@ -132,6 +133,7 @@ function frameOrReclaim(cpu: Cpu): Pfn {
     left--;
     reclaim_throttle(cpu);
     pfn = get_page_from_freelist(cpu);
+    if (pfn === NO_FOLIO && left === 0 && cpu.outOfMemory(cpu, null)) left = RETRIES;
   }
   if (pfn === NO_FOLIO) count_vm_event(cpu, OOM);
   return pfn;

@@ -27,6 +27,7 @@ const MAX = 3;
 const EVENT_HIGH = 4;
 const EVENT_MAX = 5;
 const EVENT_OOM = 6;
+const EVENT_OOM_KILL = 7;
 // Line 1: its lists of pages, for mm/lru.ts.
 const LRUVEC = 16;
 const LRUVEC_WORDS = 32;
@@ -90,8 +91,8 @@ export const memcgUsage = (cpu: Cpu, memcg: number): number => READ_ONCE(cpu, wo
 export const memcgMax = (cpu: Cpu, memcg: number): number => READ_ONCE(cpu, word(cpu.memory, memcg, MAX));
 export const memcgHigh = (cpu: Cpu, memcg: number): number => READ_ONCE(cpu, word(cpu.memory, memcg, HIGH));
 
-export type MemcgEvent = 'high' | 'max' | 'oom';
-const EVENTS: Readonly<Record<MemcgEvent, number>> = { high: EVENT_HIGH, max: EVENT_MAX, oom: EVENT_OOM };
+export type MemcgEvent = 'high' | 'max' | 'oom' | 'oom_kill';
+const EVENTS: Readonly<Record<MemcgEvent, number>> = { high: EVENT_HIGH, max: EVENT_MAX, oom: EVENT_OOM, oom_kill: EVENT_OOM_KILL };
 /** @kernel memcg_memory_event() */
 export function memcgEvent(cpu: Cpu, memcg: number, event: MemcgEvent): void {
   atomic_fetch_add(cpu, word(cpu.memory, memcg, EVENTS[event]), 1); // Alone: a count.

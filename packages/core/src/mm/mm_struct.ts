@@ -57,12 +57,20 @@ const TLB_FLUSH_PENDING = 55;
 const SWAP_ENTS = 56;
 const SHMEM_RSS = 57;
 const MEMCG = 58;
+const OOM_SCORE_ADJ = 59;
+const OOM_REAP_TRIES = 60;
 // Line 4: CPUs that run on it, one bit each.
 const CPUMASK = 64;
 export const CPUMASK_WORDS = 16;
 
 /** @kernel MMF_UNSTABLE: being reaped; private faults get SIGBUS */
 export const MMF_UNSTABLE = 1;
+/** @kernel MMF_OOM_SKIP: nothing more is to be had of it: its memory is given back, or cannot be reaped */
+export const MMF_OOM_SKIP = 2;
+/** @kernel signal_struct.oom_mm, of all tasks that run on it: killed for its memory */
+export const MMF_OOM_VICTIM = 4;
+/** @kernel MMF_OOM_REAP_QUEUED: the reaper has it on its list, and a pin on the record */
+export const MMF_OOM_REAP_QUEUED = 8;
 export const RLIM_INFINITY = 0x7fffffff;
 const MM_USERS_MAX = 0x7fffffff;
 assert(1 << SHIFT === RECORD_WORDS.mm, 'mm_struct: the record has another size in memory/layout.ts');
@@ -114,6 +122,12 @@ export const def_flags: Read = plain(DEF_FLAGS);
 /** The memory cgroup that pages of the address space are charged to; 0 is the root, which has no limit. @kernel get_mem_cgroup_from_mm() */
 export const mm_memcg: Read = plain(MEMCG);
 export const set_mm_memcg: Write = setter(MEMCG);
+/** Thousandths of all memory that the killer adds to what the process has, or takes off; OOM_SCORE_ADJ_MIN: never killed. @kernel signal_struct.oom_score_adj */
+export const oom_score_adj: Read = plain(OOM_SCORE_ADJ);
+export const set_oom_score_adj: Write = setter(OOM_SCORE_ADJ);
+/** How often the reaper has not got mmap_lock. Only its owner of the moment looks: see reclaim/oom_reaper.ts. */
+export const oomReapTries: Read = plain(OOM_REAP_TRIES);
+export const setOomReapTries: Write = setter(OOM_REAP_TRIES);
 export const mm_pgd = (m: SharedMemory, mm: MmId): TableId => m.mms[at(mm, PGD)] as TableId;
 export const set_mm_pgd: Write = setter(PGD);
 
@@ -173,6 +187,14 @@ export function mmget_not_zero(cpu: Cpu, mm: MmId): boolean {
 export function mmgrab(cpu: Cpu, mm: MmId): void {
   const before = atomic_fetch_add(cpu, mmCountWord(cpu.memory, mm), 1); // Alone: see mmdrop().
   invariant(before > 0, 'I28', 'mmgrab: the address space is gone');
+}
+
+/**
+ * Pins whatever record is in the slot, if there is one: slots are never anything but records of this type. Whose record it is, is to be looked at
+ * afterwards. @returns whether there is one
+ */
+export function mmgrabNotZero(cpu: Cpu, mm: MmId): boolean {
+  return atomic_inc_not_zero_limited(cpu, mmCountWord(cpu.memory, mm), MM_USERS_MAX) !== 0; // Pairs with: mmdrop() of the last pin.
 }
 
 /** Drops a pin; the last one frees the record. Pairs with: mmgrab(). */

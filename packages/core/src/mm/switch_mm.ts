@@ -7,8 +7,8 @@
 import type { MmId } from '../base/brand.ts';
 import { NO_MM } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { PC_MM } from '../memory/percpu.ts';
 import { cpumaskClear, cpumaskSet } from './mm_struct.ts';
+import { becomeTaskOf } from './task_mm.ts';
 import { flushLocalAll } from './tlb.ts';
 
 /**
@@ -19,8 +19,7 @@ export function switch_mm(cpu: Cpu, mm: MmId): void {
   const previous = cpu.mm;
   if (previous === mm) return;
   if (mm !== NO_MM) cpumaskSet(cpu, mm, cpu.id);
-  cpu.mm = mm;
-  cpu.words[cpu.percpu + PC_MM] = mm;
+  becomeTaskOf(cpu, mm);
   if (previous === NO_MM) return;
   flushLocalAll(cpu);
   cpumaskClear(cpu, previous, cpu.id);

@@ -9,6 +9,7 @@ import { UsageError } from '../base/errors.ts';
 import { H_LRU, H_VM } from '../memory/header.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { lruOn, MEMCG_UNLIMITED, memcgLimits, setMemcg, switchLru } from './memcg.ts';
+import { oomKillerOn, switchOomKiller } from './oom_victim.ts';
 
 const FAULT_AROUND = (H_VM + 16) as Word;
 const PAGE_CLUSTER = (H_VM + 17) as Word;
@@ -45,6 +46,8 @@ export interface VmSysctl {
   /** Limits of memory cgroup 1, in pages; whoever sets up address spaces puts them there. @kernel memory.max, memory.high */
   readonly memoryMax: number;
   readonly memoryHigh: number;
+  /** 1: when nothing can be reclaimed, a process is killed. 0: what needs memory is told that there is none. @kernel oom_killer_disable() */
+  readonly oomKiller: number;
   /**
    * Free frames: below `min` a task that needs one reclaims first; below `low` background reclaim begins, and at `high` it ends. In this order.
    * @kernel WMARK_MIN, WMARK_LOW, WMARK_HIGH
@@ -69,6 +72,7 @@ export const DEFAULT_SYSCTL: VmSysctl = {
   watermarkMin: 0,
   watermarkLow: 0,
   watermarkHigh: 0,
+  oomKiller: 0,
 };
 
 /** @locks none: before CPUs run, or by a test that is alone. @throws UsageError for limits or marks that cannot be */
@@ -90,6 +94,7 @@ export function setSysctl(m: SharedMemory, wanted: Partial<VmSysctl>): void {
   m.words[WMARK_MIN] = min;
   m.words[WMARK_LOW] = low;
   m.words[WMARK_HIGH] = high;
+  switchOomKiller(m, all.oomKiller !== 0);
   if (m.size.frames === 0) return;
   switchLru(m, all.lru !== 0);
   setMemcg(m, SYSCTL_MEMCG, { max: all.memoryMax, high: all.memoryHigh });
@@ -124,4 +129,5 @@ export const readSysctl = (m: SharedMemory): VmSysctl => ({
   watermarkMin: min_wmark_pages(m),
   watermarkLow: low_wmark_pages(m),
   watermarkHigh: high_wmark_pages(m),
+  oomKiller: oomKillerOn(m) ? 1 : 0,
 });

@@ -136,6 +136,11 @@ export function takeSignals(cpu: Cpu): number {
   return atomic_fetch_and(cpu, (cpu.percpu + PC_SIGPENDING) as Word, 0);
 }
 
+/** Takes SIGKILL off the list: the process that it was for has no task here any more. The others stay. */
+export function takeFatalSignal(cpu: Cpu): void {
+  atomic_fetch_and(cpu, (cpu.percpu + PC_SIGPENDING) as Word, ~SIGKILL_BIT); // Alone: what arrives now is for the next process.
+}
+
 /** As takeSignals(), but SIGKILL stays pending, also when it arrives just now: there is no handler that could take it. */
 export function takeHandledSignals(cpu: Cpu): number {
   return atomic_fetch_and(cpu, (cpu.percpu + PC_SIGPENDING) as Word, SIGKILL_BIT) & ~SIGKILL_BIT;

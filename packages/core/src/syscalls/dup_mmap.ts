@@ -113,6 +113,7 @@ function dup_mmap(cpu: Cpu, parent: MmId, child: MmId): number {
 function copyLimits(cpu: Cpu, parent: MmId, child: MmId): void {
   const m = cpu.memory;
   mmRecord.set_mm_memcg(m, child, mmRecord.mm_memcg(m, parent));
+  mmRecord.set_oom_score_adj(m, child, mmRecord.oom_score_adj(m, parent));
   mmRecord.set_start_brk(m, child, mmRecord.start_brk(m, parent));
   mmRecord.set_mm_brk(m, child, mmRecord.mm_brk(m, parent));
   mmRecord.set_mmap_base(m, child, mmRecord.mmap_base(m, parent));

@@ -9,6 +9,7 @@ import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add, atomic_read } from '../memory/atomic.ts';
 import { unlink_anon_vmas } from '../mm/anon_vma.ts';
+import { lru_add_drain } from '../mm/folio_add_lru.ts';
 import { __mt_destroy, mt_for_each } from '../mm/maple_tree.ts';
 import {
   anonRssWord,
@@ -24,6 +25,7 @@ import {
 import { TASK_SIZE_VPN } from '../mm/mman.ts';
 import { mmap_read_lock, mmap_read_unlock, mmap_write_lock, mmap_write_unlock } from '../mm/mmap_lock.ts';
 import { tlb_finish_mmu, tlb_gather_mmu } from '../mm/mmu_gather.ts';
+import { setOomSkip } from '../mm/oom_victim.ts';
 import { free_pgd_range, pgd_free } from '../mm/page_table.ts';
 import { vm_end, vm_start } from '../mm/vm_area_struct.ts';
 import { vm_area_free } from '../mm/vma.ts';
@@ -47,12 +49,15 @@ export function mmput(cpu: Cpu, mm: MmId): void {
 function exit_mmap(cpu: Cpu, mm: MmId): void {
   const m = cpu.memory;
   const areas: VmaId[] = [];
+  lru_add_drain(cpu); // A page in a batch has a reference more, and would outlive its last user.
   const tlb = tlb_gather_mmu(cpu, mm);
   mmap_read_lock(cpu, mm);
   mt_for_each(cpu, mmTree(m, mm), 0 as Vpn, TASK_SIZE_VPN as Vpn, (vma) => {
     areas.push(vma);
     zapRange(cpu, tlb, vma, vm_start(m, vma), vm_end(m, vma));
   });
+  // Nothing more is to be had of it. Under mmap_lock: the reaper, which zaps under it too, goes away. Pairs with: oom_reap_task_mm().
+  setOomSkip(cpu, mm);
   mmap_read_unlock(cpu, mm);
 
   mmap_write_lock(cpu, mm);

@@ -62,6 +62,7 @@ export const COUNTER_NAMES = [
   'workingset_restore_anon',
   'workingset_restore_file',
   'pageoutrun',
+  'oom_kill',
   'thrashing_count',
   'thrashing_us',
   // Ours from here on.
@@ -102,6 +103,11 @@ export const COUNTER_NAMES = [
   'anon_vma_prepared',
   'anon_vma_trylock_failed',
   'oom',
+  'oom_waited',
+  'oom_reaped',
+  'oom_reap_failed',
+  'oom_reaped_pages',
+  'faults_oom_again',
   'vma_lock_abort_reacquire',
   'vma_lock_abort_uffd',
   'faults_retried_vma',
@@ -214,6 +220,16 @@ export const STACK_EXPANDED: number = index('stack_expanded');
 export const ANON_VMA_PREPARED: number = index('anon_vma_prepared');
 export const ANON_VMA_TRYLOCK_FAILED: number = index('anon_vma_trylock_failed');
 export const OOM: number = index('oom');
+/** Processes that were killed for their memory. */
+export const OOM_KILL: number = index('oom_kill');
+/** Calls of the killer that found a victim on its way, or another CPU choosing one. */
+export const OOM_WAITED: number = index('oom_waited');
+/** Address spaces that the reaper has emptied, those that it has given up, and the pages that it took. */
+export const OOM_REAPED: number = index('oom_reaped');
+export const OOM_REAP_FAILED: number = index('oom_reap_failed');
+export const OOM_REAPED_PAGES: number = index('oom_reaped_pages');
+/** User faults without memory whose instruction is executed again. */
+export const FAULTS_OOM_AGAIN: number = index('faults_oom_again');
 export const PSWPIN: number = index('pswpin');
 export const PSWPOUT: number = index('pswpout');
 export const PGPGIN: number = index('pgpgin');

@@ -51,6 +51,8 @@ export const POINT_NAMES = [
   'between_unlock_and_wake',
   'in_bad_area',
   'before_gmap_link',
+  'between_mark_and_kill',
+  'between_unstable_and_reap',
 ] as const;
 
 export type PointName = (typeof POINT_NAMES)[number];
@@ -104,6 +106,8 @@ export const BETWEEN_GUP_ATTEMPTS: number = point('between_gup_attempts');
 export const BETWEEN_UNLOCK_AND_WAKE: number = point('between_unlock_and_wake');
 export const IN_BAD_AREA: number = point('in_bad_area');
 export const BEFORE_GMAP_LINK: number = point('before_gmap_link');
+export const BETWEEN_MARK_AND_KILL: number = point('between_mark_and_kill');
+export const BETWEEN_UNSTABLE_AND_REAP: number = point('between_unstable_and_reap');
 
 /** Somebody who wants to know, or to hold the CPU: a test's steering, an injection, the lock-step engine. */
 export interface PointObserver {
