@@ -5,7 +5,7 @@
 import type { MappingId } from '../base/brand.ts';
 import { pagesRoot } from '../mm/address_space.ts';
 import { mt_nodes } from '../mm/maple_tree.ts';
-import { mmCountWord, mmTree, mmUsersWord } from '../mm/mm_struct.ts';
+import { MMF_OOM_REAP_QUEUED, mmCountWord, mmFlagsWord, mmTree, mmUsersWord } from '../mm/mm_struct.ts';
 import { xaNodes } from '../mm/xarray.ts';
 import {
   ANON_VMA_CACHE,
@@ -43,15 +43,16 @@ function sweepCount(state: SweepState, cache: CacheId, name: string, slots: numb
   if (noted !== allocated) state.report('Q04', `${name}: ${noted} slots are counted as in use, but ${allocated} are`);
 }
 
-/** At rest nobody pins the record of an address space besides its users and its userfaultfds, which may outlive them. */
+/** At rest nobody pins the record of an address space besides its users, and its userfaultfds and the reaper's queue, which may outlive them. */
 function sweepSpaces(state: SweepState): void {
   const { m } = state;
   for (const { mm } of state.spaces) {
     const users = m.words[mmUsersWord(m, mm)] as number;
     const count = m.words[mmCountWord(m, mm)] as number;
-    const contexts = contextsOf(state, mm);
-    const alive = users >= 1 && count === 1 + contexts;
-    const outlived = users === 0 && contexts > 0 && count === contexts;
+    const queued = ((m.words[mmFlagsWord(m, mm)] as number) & MMF_OOM_REAP_QUEUED) !== 0 ? 1 : 0;
+    const others = contextsOf(state, mm) + queued;
+    const alive = users >= 1 && count === 1 + others;
+    const outlived = users === 0 && others > 0 && count === others;
     if (!alive && !outlived) state.report('Q04', `mm ${mm} is in use with ${users} users and ${count} pins`);
   }
 }

@@ -7,7 +7,17 @@ import { D_SERVER, type DeviceId, deviceField } from '../io/device_record.ts';
 import { readHeld } from '../locking/held_locks.ts';
 import { lockClassName } from '../locking/lock_class.ts';
 import { SEM_COUNT, SEM_OSQ, SEM_WAIT_LIST, SEM_WAIT_LOCK, semWord } from '../locking/rwsem_word.ts';
-import { PC_TASK_STATE, PC_TLB_ACCESS, PC_WAIT_KIND, percpuBase, WAIT_IO, WAIT_NAMES, WAIT_NONE, WAIT_WORK } from '../memory/percpu.ts';
+import {
+  PC_SIGLOCK,
+  PC_TASK_STATE,
+  PC_TLB_ACCESS,
+  PC_WAIT_KIND,
+  percpuBase,
+  WAIT_IO,
+  WAIT_NAMES,
+  WAIT_NONE,
+  WAIT_WORK,
+} from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { i_mmapLockWord, pagesLockWord } from '../mm/address_space.ts';
 import { anonVmaLockWord } from '../mm/anon_vma.ts';
@@ -55,6 +65,7 @@ function sweepCpu(state: SweepState, id: CpuId): void {
   if (servesDevice(m, id) && field(PC_WAIT_KIND) === WAIT_IO) return;
   const rests = field(PC_WAIT_KIND) === WAIT_WORK && kthreadRests(m, id);
   if (field(PC_WAIT_KIND) !== WAIT_NONE && !rests) state.report('Q03', `CPU ${id} waits for: ${WAIT_NAMES[field(PC_WAIT_KIND)]}`);
+  if (field(PC_SIGLOCK) !== 0) state.report('Q10', `the siglock of CPU ${id} is held`);
   if (field(PC_TASK_STATE) !== TASK_RUNNING) state.report('Q03', `CPU ${id} is in task state ${field(PC_TASK_STATE)}`);
   if ((field(PC_TLB_ACCESS) & 1) !== 0) state.report('Q03', `CPU ${id} is in the middle of an access`);
 }

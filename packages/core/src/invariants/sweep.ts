@@ -17,6 +17,7 @@ import { sweepLocksFree } from './locks_free.ts';
 import { sweepLru } from './lru.ts';
 import { sweepMmapLocks } from './mmap_locks.ts';
 import { sweepPageTables } from './page_tables.ts';
+import { sweepProcesses } from './processes.ts';
 import { sweepRcu } from './rcu.ts';
 import { sweepRmap } from './rmap.ts';
 import { sweepSwap } from './swap.ts';
@@ -49,6 +50,7 @@ export function sweep(cpu: Cpu): Violation[] {
     sweepDriverBuffers(state);
     sweepTlbs(state);
     sweepUserfaultfds(state);
+    sweepProcesses(state);
     sweepCaches(state);
   }
   sweepLocksFree(state);

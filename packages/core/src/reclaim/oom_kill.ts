@@ -42,6 +42,7 @@ import {
 import { OOM_LOCK, oomKillerOn } from '../mm/oom_victim.ts';
 import { get_nr_swap_pages } from '../mm/swapfile.ts';
 import { killTasksOf } from '../mm/task_mm.ts';
+import { hasKthread, KTHREAD_OOM_REAPER, wakeKthread } from '../sched/kthread.ts';
 import { count_vm_event, OOM_KILL, OOM_WAITED } from '../trace/counters.ts';
 import { at, BETWEEN_MARK_AND_KILL } from '../trace/points.ts';
 import { oomReaperStep } from './oom_reaper.ts';
@@ -70,7 +71,7 @@ export function out_of_memory(cpu: Cpu, memcg: number | null): boolean {
   mutex_unlock(cpu, OOM_LOCK);
   if (found === 'waiting') {
     count_vm_event(cpu, OOM_WAITED);
-    oomReaperStep(cpu);
+    if (!hasKthread(cpu.memory, KTHREAD_OOM_REAPER)) oomReaperStep(cpu);
   }
   return found !== 'nobody';
 }
@@ -143,6 +144,7 @@ export function queue_oom_reaper(cpu: Cpu, mm: MmId): void {
   mmgrab(cpu, mm); // Before the mark: whoever takes the mark has the pin.
   const before = atomic_fetch_or(cpu, mmFlagsWord(cpu.memory, mm), MMF_OOM_REAP_QUEUED); // Release: the pin. Pairs with: takeFromQueue().
   if ((before & MMF_OOM_REAP_QUEUED) !== 0) mmdrop(cpu, mm);
+  else wakeKthread(cpu, KTHREAD_OOM_REAPER);
 }
 
 const flagsOf = (cpu: Cpu, mm: MmId): number => atomic_read(cpu, mmFlagsWord(cpu.memory, mm)); // Pairs with: oom_kill_process(), setOomSkip().

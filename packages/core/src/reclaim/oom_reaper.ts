@@ -12,13 +12,15 @@
  *
  * It never waits for mmap_lock: whoever has it may wait for memory. After so many tries it gives the victim up.
  * @kernel mm/oom_kill.c oom_reaper(), oom_reap_task(), oom_reap_task_mm(), __oom_reap_task_mm()
- * @fidelity reduced: no list, the victims are marked; a task that waits for a victim makes a step too, so that a machine without a reaping CPU goes on
+ * @fidelity reduced: no list, the victims are marked; no delay before the first try; on a machine without the thread a task that waits for a victim makes its steps
  * Next: syscalls/exit_mmap.ts
  */
 import type { MmId, VmaId, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { heldMode, MODE_NONE, MODE_WRITE } from '../locking/held_locks.ts';
+import { rcu_process_callbacks } from '../locking/rcu.ts';
 import { atomic_fetch_and, atomic_fetch_or, atomic_read, READ_ONCE } from '../memory/atomic.ts';
+import type { SharedMemory } from '../memory/shared_memory.ts';
 import { lru_add_drain } from '../mm/folio_add_lru.ts';
 import { mt_for_each } from '../mm/maple_tree.ts';
 import {
@@ -41,11 +43,16 @@ import { setOomSkip } from '../mm/oom_victim.ts';
 import { vm_end, vm_flags, vm_start } from '../mm/vm_area_struct.ts';
 import { VM_PFNMAP, VM_SHARED } from '../mm/vm_flags.ts';
 import { zapRange } from '../mm/zap.ts';
+import type { KthreadWork } from '../sched/kthread.ts';
 import { count_vm_event, count_vm_events, OOM_REAP_FAILED, OOM_REAPED, OOM_REAPED_PAGES } from '../trace/counters.ts';
 import { at, BETWEEN_UNSTABLE_AND_REAP } from '../trace/points.ts';
 
 /** @kernel MAX_OOM_REAP_RETRIES */
 export const MAX_OOM_REAP_RETRIES = 10;
+/** Between two tries at a victim. @kernel HZ / 10 */
+const RETRY_MS = 4;
+/** It looks by itself from time to time, too. */
+const PERIOD_MS = 1000;
 
 /**
  * One round of the reaper: one try at every victim that waits for it. Several CPUs may do it at once.
@@ -61,6 +68,22 @@ export function oomReaperStep(cpu: Cpu): number {
     if (takeFromQueue(cpu, mm) && oom_reap_task(cpu, mm)) done++;
   }
   return done;
+}
+
+/** What the thread does: for sched/kthread.ts. */
+export const oomReaperWork = (): KthreadWork => ({
+  pass: (cpu) => {
+    rcu_process_callbacks(cpu);
+    return oomReaperStep(cpu) > 0;
+  },
+  periodMs: (cpu) => (anyQueued(cpu.memory) ? RETRY_MS : PERIOD_MS),
+});
+
+/** Does a victim wait for another try? */
+function anyQueued(m: SharedMemory): boolean {
+  for (let slot = 1; slot <= m.size.mms; slot++)
+    if (((m.words[mmFlagsWord(m, slot as MmId)] as number) & MMF_OOM_REAP_QUEUED) !== 0) return true;
+  return false;
 }
 
 /** @returns whether the victim, and the pin that comes with it, is this CPU's now */

@@ -12,7 +12,7 @@
  * Between runs the threads rest: they have given everything back that a CPU keeps to itself, so that whoever looks at the machine finds it still.
  * @kernel kernel/kthread.c kthread_run(), kthread_park(); fs/fs-writeback.c wb_workfn(); mm/vmscan.c kswapd()
  * @fidelity reduced: each has a CPU of its own; no work queues
- * Next: io/writeback_thread.ts, reclaim/kswapd.ts
+ * Next: io/writeback_thread.ts, reclaim/kswapd.ts, reclaim/oom_reaper.ts
  */
 import type { CpuId, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
@@ -25,11 +25,12 @@ import { rcu_note_quiescent } from './rcu_state.ts';
 import { __set_current_state_running, schedule_timeout, set_current_state, TASK_UNINTERRUPTIBLE, wake_up_process } from './task.ts';
 
 /** Every kind of thread, by its number. A machine has at most one of each. */
-export const KTHREAD_NAMES = ['writeback', 'kswapd'] as const;
+export const KTHREAD_NAMES = ['writeback', 'kswapd', 'oom_reaper'] as const;
 export type KthreadName = (typeof KTHREAD_NAMES)[number];
 export type KthreadId = number;
 export const KTHREAD_WRITEBACK: KthreadId = 0;
 export const KTHREAD_KSWAPD: KthreadId = 1;
+export const KTHREAD_OOM_REAPER: KthreadId = 2;
 
 /** Room for so many kinds. */
 export const KTHREADS_MAX = 3;

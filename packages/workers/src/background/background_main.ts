@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { cpuOffline, cpuOnline } from '@faultlab/core/boot';
 import { writebackWork } from '@faultlab/core/io/writeback_thread';
 import { kswapdWork } from '@faultlab/core/reclaim/kswapd';
+import { oomReaperWork } from '@faultlab/core/reclaim/oom_reaper';
 import { KTHREAD_NAMES, type KthreadName, type KthreadWork, kthread } from '@faultlab/core/sched/kthread';
 import { cpuOfThread, endingOf, type ThreadNews, type ThreadTask } from '../thread_news.ts';
 
@@ -18,6 +19,7 @@ export interface BackgroundTask extends ThreadTask {
 const WORKS: Readonly<Record<KthreadName, () => KthreadWork>> = {
   writeback: writebackWork,
   kswapd: kswapdWork,
+  oom_reaper: oomReaperWork,
 };
 
 function main(task: BackgroundTask, tell: (news: ThreadNews) => void): void {
