@@ -127,6 +127,8 @@ export class Cpu {
   readonly wbErrSeen: Int32Array;
   /** Set when a charge went over `high`: the task reclaims before it returns to user mode. @kernel memcg_nr_pages_over_high */
   overHigh = 0;
+  /** Pages that the task has charged beyond it since. */
+  pagesOverHigh = 0;
   /** In a fault of user code: only there may a charge end in a kill. @kernel task_struct.in_user_fault */
   inUserFault = false;
   /** Faults of user code in a row that found no memory. */

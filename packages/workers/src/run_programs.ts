@@ -11,8 +11,9 @@ import type { Violation } from '@faultlab/core/invariants/sweep';
 import { readLockOrder } from '@faultlab/core/locking/lock_order_graph';
 import { readLockStat } from '@faultlab/core/locking/lock_stat';
 import type { FileSpec } from '@faultlab/core/mm/address_space';
+import { type MemcgLimits, setMemcg } from '@faultlab/core/mm/memcg';
 import { swapoffEmpty } from '@faultlab/core/mm/swapfile';
-import { setSysctl, type VmSysctl } from '@faultlab/core/mm/vm_sysctl';
+import { SYSCTL_MEMCG, setSysctl, type VmSysctl } from '@faultlab/core/mm/vm_sysctl';
 import { readVmstatStates } from '@faultlab/core/mm/vmstat_state';
 import { readCounters } from '@faultlab/core/trace/counters';
 import { readTrace, type TraceEntry } from '@faultlab/core/trace/trace_ring';
@@ -46,6 +47,8 @@ export interface ProgramsRun {
   readonly swaps?: readonly SwapOptions[];
   /** Settings for this run; the others are those of the machine's options. */
   readonly sysctl?: Partial<VmSysctl>;
+  /** Limits of memory cgroups for this run, numbered from 2. */
+  readonly memcgs?: readonly MemcgLimits[];
   /** Until when; without it, every program needs a `count`. */
   readonly seconds?: number;
   readonly seed?: number;
@@ -122,6 +125,7 @@ class ProgramsInProgress {
   async #phases(): Promise<void> {
     const { setup, files = [], sysctl } = this.#run;
     setSysctl(this.#machine.memory, { ...this.#machine.config.sysctl, ...sysctl });
+    this.#limitMemcgs(this.#run.memcgs ?? []);
     this.#switchSwaps(true);
     const before = handedOut(this.#machine.memory);
     const made = await this.#onFirstCpu<SetupOrder, SetUp>(SETUP, { ops: setup, files });
@@ -133,7 +137,17 @@ class ProgramsInProgress {
     await this.#onFirstCpu<DissolveOrder, void>(DISSOLVE, { ...made, swaps: this.#swapAreas });
     if (this.#verdict === 'success') await this.#sweep();
     this.#checkNothingLost(before);
-    if (this.#verdict === 'success') this.#switchSwaps(false);
+    if (this.#verdict === 'success') {
+      this.#switchSwaps(false);
+      this.#limitMemcgs((this.#run.memcgs ?? []).map(() => ({})));
+    }
+  }
+
+  /** No limits, where none are given. */
+  #limitMemcgs(limits: readonly MemcgLimits[]): void {
+    limits.forEach((limit, position) => {
+      setMemcg(this.#machine.memory, SYSCTL_MEMCG + 1 + position, limit);
+    });
   }
 
   /** A machine that is broken keeps its areas, for whoever looks at it. */

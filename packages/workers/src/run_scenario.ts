@@ -65,7 +65,7 @@ export async function runScenarioOn(machine: Machine, scenario: Scenario, run: S
   const { cpus, size } = machine.config;
   const shape = { cpus, frames: size.frames, seed: run.seed ?? machine.config.seed };
   const devices = devicesOf(scenario, machine.config);
-  const { sysctl } = scenario;
+  const { sysctl, memcgs = [] } = scenario;
   const result = await runPrograms(machine, {
     ...rest,
     swaps: (scenario.swaps ?? []).map((swap) => ({ ...swap, device: devices[swap.device] as number })),
@@ -73,6 +73,7 @@ export async function runScenarioOn(machine: Machine, scenario: Scenario, run: S
       file.device === undefined ? file : { ...file, device: devices[file.device] as number },
     ),
     ...(sysctl === undefined ? {} : { sysctl: typeof sysctl === 'function' ? sysctl(shape) : sysctl }),
+    memcgs: typeof memcgs === 'function' ? memcgs(shape) : memcgs,
     setup: scenario.setup(shape),
     program: (cpu) => ({ ...scenario.program(cpu, shape), ...(count === undefined ? {} : { count }) }),
   });

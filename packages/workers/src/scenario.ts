@@ -4,6 +4,7 @@
  * Next: scenarios/by_name.ts lists them, run_scenario.ts runs one.
  */
 import type { FileSpec } from '@faultlab/core/mm/address_space';
+import type { MemcgLimits } from '@faultlab/core/mm/memcg';
 import type { VmSysctl } from '@faultlab/core/mm/vm_sysctl';
 import type { KthreadName } from '@faultlab/core/sched/kthread';
 import type { CounterName } from '@faultlab/core/trace/counters';
@@ -27,6 +28,8 @@ export interface ScenarioNeeds {
   /** Background threads that it cannot be without. */
   readonly background?: readonly KthreadName[];
   readonly sysctl?: Partial<VmSysctl> | ((shape: ScenarioShape) => Partial<VmSysctl>);
+  /** Limits of memory cgroups, numbered from 2: number 1 is that of the run, and has those of `sysctl`. */
+  readonly memcgs?: readonly MemcgLimits[] | ((shape: ScenarioShape) => readonly MemcgLimits[]);
   /** The files of the run; programs name them by their place in the list. */
   files?(shape: ScenarioShape): readonly FileSpec[];
   /** Fewer CPUs cannot tell the story. */

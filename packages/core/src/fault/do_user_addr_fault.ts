@@ -31,7 +31,7 @@ import { mmap_read_unlock } from '../mm/mmap_lock.ts';
 import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
 import { MUTANT_B23A, MUTANT_B24, MUTANT_B26, MUTANT_B36, MUTANT_B36B } from '../mutants/ids.ts';
 import type { EntryRules } from '../policy/arch_entry.ts';
-import { mem_cgroup_handle_over_high } from '../reclaim/try_to_free_pages.ts';
+import { mem_cgroup_handle_over_high } from '../reclaim/memcg_limits.ts';
 import { fatal_signal_pending, signal_pending } from '../sched/task.ts';
 import {
   count_vm_event,

@@ -116,6 +116,7 @@ export const WAIT_RECLAIM = 20;
 export const WAIT_PAUSED = 21;
 export const WAIT_STOPPED = 22;
 export const WAIT_WORK = 23;
+export const WAIT_OVER_HIGH = 24;
 export const WAIT_NAMES: readonly string[] = [
   'nothing',
   'rwsem (read)',
@@ -141,6 +142,7 @@ export const WAIT_NAMES: readonly string[] = [
   'the end of an injected pause',
   'nothing any more since an injected stop',
   'work',
+  'the end of a delay for being over memory.high',
 ];
 
 /** First word of a CPU's block, given the base of the percpu region. */

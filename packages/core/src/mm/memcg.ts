@@ -79,7 +79,7 @@ export const memcgLimits = (m: SharedMemory, memcg: number): Required<MemcgLimit
     ? { max: 0, high: 0 }
     : { max: m.words[word(m, memcg, MAX)] as number, high: m.words[word(m, memcg, HIGH)] as number };
 
-/** Changes one limit while CPUs run. @kernel memory_max_write(), memory_high_write() */
+/** Changes one limit while CPUs run, and nothing else: whoever wants the usage to follow uses reclaim/memcg_limits.ts. */
 export function setMemcgMax(cpu: Cpu, memcg: number, max: number): void {
   atomic_set(cpu, word(cpu.memory, memcg, MAX), max); // Alone: the next charge sees it.
 }
@@ -105,7 +105,10 @@ export function tryCharge(cpu: Cpu, memcg: number): boolean {
   const usage = word(cpu.memory, memcg, USAGE);
   const before = atomic_fetch_add(cpu, usage, 1); // Full. Pairs with: the same of another CPU, and unchargePage().
   if (before < memcgMax(cpu, memcg)) {
-    if (before >= memcgHigh(cpu, memcg)) cpu.overHigh = memcg;
+    if (before >= memcgHigh(cpu, memcg)) {
+      cpu.overHigh = memcg;
+      cpu.pagesOverHigh++;
+    }
     return true;
   }
   atomic_fetch_add(cpu, usage, -1);

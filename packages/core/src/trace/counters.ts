@@ -25,6 +25,7 @@ export const COUNTER_NAMES = [
   'nr_tlb_local_flush_one',
   'nr_tlb_local_flush_all',
   'drop_pagecache',
+  'drop_slab',
   'pswpin',
   'pswpout',
   'pgpgin',
@@ -129,6 +130,8 @@ export const COUNTER_NAMES = [
   'dirty_pauses',
   'folio_truncated',
   'folio_gone_found_again',
+  'memcg_throttled',
+  'memcg_throttled_us',
   'shmem_faults',
   'shmem_hole_waits',
   'swapin_sync',
@@ -179,6 +182,9 @@ export const VMA_LOCK_MISS: number = index('vma_lock_miss');
 export const NR_TLB_REMOTE_FLUSH: number = index('nr_tlb_remote_flush');
 export const NR_TLB_LOCAL_FLUSH_ONE: number = index('nr_tlb_local_flush_one');
 export const NR_TLB_LOCAL_FLUSH_ALL: number = index('nr_tlb_local_flush_all');
+/** Writes to vm.drop_caches, by what they were for. */
+export const DROP_PAGECACHE: number = index('drop_pagecache');
+export const DROP_SLAB: number = index('drop_slab');
 export const FAULTS_USER: number = index('faults_user');
 export const FAULTS_KERNEL: number = index('faults_kernel');
 export const FAULTS_GUP: number = index('faults_gup');
@@ -295,6 +301,9 @@ export const DIRTY_THROTTLED: number = index('dirty_throttled');
 export const DIRTY_PAUSES: number = index('dirty_pauses');
 export const FOLIO_TRUNCATED: number = index('folio_truncated');
 export const FOLIO_GONE_FOUND_AGAIN: number = index('folio_gone_found_again');
+/** Delays of tasks over `high` of their cgroup, and their time in microseconds. */
+export const MEMCG_THROTTLED: number = index('memcg_throttled');
+export const MEMCG_THROTTLED_US: number = index('memcg_throttled_us');
 export const SHMEM_FAULTS: number = index('shmem_faults');
 export const SHMEM_HOLE_WAITS: number = index('shmem_hole_waits');
 export const SWAPIN_SYNC: number = index('swapin_sync');

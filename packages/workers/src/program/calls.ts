@@ -13,6 +13,7 @@ import { lru_add_drain } from '@faultlab/core/mm/folio_add_lru';
 import { mm_alloc, mmget, set_mm_brk, set_mm_memcg, set_start_brk } from '@faultlab/core/mm/mm_struct';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import { SYSCTL_MEMCG } from '@faultlab/core/mm/vm_sysctl';
+import { mem_cgroup_handle_over_high } from '@faultlab/core/reclaim/memcg_limits';
 import { rcu_note_quiescent } from '@faultlab/core/sched/rcu_state';
 import { send_signal, takeSignals } from '@faultlab/core/sched/task';
 import { sys_brk } from '@faultlab/core/syscalls/brk';
@@ -51,14 +52,14 @@ export const brk = (cpu: Cpu, at: number): number => sys_brk(cpu, at as Vpn);
 /** Where the heap of every new address space begins. */
 export const HEAP_START = 0x80000;
 
-/** A new, empty address space with one user, or ENOMEM. */
-export function newSpace(cpu: Cpu): number {
+/** A new, empty address space with one user, or ENOMEM. @param memcg the cgroup that its pages are charged to */
+export function newSpace(cpu: Cpu, memcg: number = SYSCTL_MEMCG): number {
   const mm = mm_alloc(cpu);
   if (mm === NO_MM) return ENOMEM;
   // As exec would: nobody else knows the space yet.
   set_start_brk(cpu.memory, mm, HEAP_START);
   set_mm_brk(cpu.memory, mm, HEAP_START);
-  set_mm_memcg(cpu.memory, mm, SYSCTL_MEMCG);
+  set_mm_memcg(cpu.memory, mm, memcg);
   return mm;
 }
 
@@ -87,4 +88,5 @@ export function settle(cpu: Cpu): void {
 export function betweenOps(cpu: Cpu): void {
   rcu_note_quiescent(cpu);
   rcu_process_callbacks(cpu);
+  if (cpu.overHigh !== 0) mem_cgroup_handle_over_high(cpu); // Back to user mode.
 }

@@ -15,8 +15,11 @@ import {
   OP_FORK_GIVE,
   OP_FREAD,
   OP_FWRITE,
+  OP_MEMORY_HIGH,
+  OP_MEMORY_MAX,
   OP_MMAP,
   OP_MREMAP,
+  OP_PROCESS_ROUND,
   OP_PUNCH,
   OP_SIGNAL,
   OP_TRUNCATE,
@@ -25,6 +28,8 @@ import {
 } from './op.ts';
 import type { DrawRule, FileUse, Ownership, Program, Region } from './program.ts';
 
+/** Operations whose choices are memory cgroups; 0 is the run's own. */
+const NAMES_MEMCG: ReadonlySet<number> = new Set([OP_MEMORY_MAX, OP_MEMORY_HIGH, OP_PROCESS_ROUND]);
 /** Keeps the stream of a program apart from the one that the model itself draws from. */
 const STREAM = 0x1000;
 const NO_REGION: Region = { name: 'none', start: 0, pages: 1, initial: 'unmapped', layout: 'fixed', discards: 'mine', writes: 'none' };
@@ -142,6 +147,10 @@ export class OpSource {
     into.b = 0;
     if (kind === OP_FORK_GIVE || kind === OP_SIGNAL) into.a = this.#prng.below(this.#cpus);
     if (kind === OP_SIGNAL) into.b = into.c;
+    if (NAMES_MEMCG.has(kind)) {
+      into.b = into.c;
+      into.c = 0;
+    }
     if (kind === OP_COUNT_LOCKED || kind === OP_COUNT_BUSTED) into.a = most;
   }
 }

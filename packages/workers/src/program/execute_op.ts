@@ -108,7 +108,7 @@ function dispatch(actor: Actor, operation: Readonly<Op>): number {
     case OP_ADOPT:
       return adopt(actor);
     case OP_PROCESS_ROUND:
-      return processRound(actor, a);
+      return processRound(actor, a, b);
     case OP_SIGNAL:
       sendSignal(cpu, a, b);
       return 0;

@@ -9,13 +9,14 @@ import { FOLL_WRITE } from '@faultlab/core/fault/foll_flags';
 import { pin_user_pages_remote } from '@faultlab/core/fault/gup';
 import { unpin_user_pages_dirty_lock } from '@faultlab/core/fault/unpin_user_pages';
 import { writebackStep } from '@faultlab/core/io/writeback';
-import { setMemcgMax } from '@faultlab/core/mm/memcg';
 import { MS_SYNC } from '@faultlab/core/mm/mman';
 import { mmap_read_lock_killable, mmap_read_unlock } from '@faultlab/core/mm/mmap_lock';
 import { invalidate_mapping_pages } from '@faultlab/core/mm/truncate';
 import { FILE_END } from '@faultlab/core/mm/unmap_mapping';
 import { SYSCTL_MEMCG } from '@faultlab/core/mm/vm_sysctl';
+import { drop_caches } from '@faultlab/core/reclaim/drop_caches';
 import { kswapdStep } from '@faultlab/core/reclaim/kswapd';
+import { memory_high_write, memory_max_write } from '@faultlab/core/reclaim/memcg_limits';
 import { sys_read, sys_write } from '@faultlab/core/syscalls/file_rw';
 import { sys_fsync, sys_msync } from '@faultlab/core/syscalls/msync';
 import { sys_sync } from '@faultlab/core/syscalls/sync';
@@ -25,11 +26,13 @@ import { type Actor, shadowOf } from './actor.ts';
 import { valueRead } from './calls.ts';
 import type { FileShadow } from './file_shadow.ts';
 import {
+  OP_DROP_CACHES,
   OP_EVICT,
   OP_FREAD,
   OP_FSYNC,
   OP_FWRITE,
   OP_KSWAPD,
+  OP_MEMORY_HIGH,
   OP_MEMORY_MAX,
   OP_MSYNC,
   OP_PIN_RANGE,
@@ -80,8 +83,13 @@ export function fileOp(actor: Actor, operation: Readonly<Op>): number {
     case OP_KSWAPD:
       return kswapd(actor);
     case OP_MEMORY_MAX:
-      setMemcgMax(cpu, SYSCTL_MEMCG, a);
+      memory_max_write(cpu, b || SYSCTL_MEMCG, a);
       return 0;
+    case OP_MEMORY_HIGH:
+      memory_high_write(cpu, b || SYSCTL_MEMCG, a);
+      return 0;
+    case OP_DROP_CACHES:
+      return drop_caches(cpu, a);
     case OP_READ_RANGE:
       return readRange(actor, a, b);
     default:

@@ -36,6 +36,8 @@ export const OP_NAMES = [
   'writeback',
   'kswapd',
   'memory_max',
+  'memory_high',
+  'drop_caches',
   // Ranges through the page tables, as a debugger or a driver takes them.
   'read_range',
   'pin_range',
@@ -93,7 +95,9 @@ const OP_ARGS: Readonly<Record<OpName, readonly string[]>> = {
   evict: ['file'],
   writeback: [],
   kswapd: [],
-  memory_max: ['pages'],
+  memory_max: ['pages', 'memcg'],
+  memory_high: ['pages', 'memcg'],
+  drop_caches: ['what'],
   read_range: ['at', 'pages'],
   pin_range: ['at', 'pages', 'write'],
   uffd_open: [],
@@ -111,7 +115,7 @@ const OP_ARGS: Readonly<Record<OpName, readonly string[]>> = {
   fork_check: ['at', 'pages'],
   fork_give: ['cpu'],
   adopt: [],
-  process_round: ['pages'],
+  process_round: ['pages', 'memcg'],
   signal: ['cpu', 'signal'],
   yield: [],
   count_locked: ['times'],
@@ -147,9 +151,11 @@ export const OP_MSYNC: OpKind = kind('msync');
 export const OP_SYNC: OpKind = kind('sync');
 export const OP_EVICT: OpKind = kind('evict');
 export const OP_WRITEBACK: OpKind = kind('writeback');
-/** Background reclaim, and a limit of the run's memory cgroup that changes. */
+/** Background reclaim, and a limit of a memory cgroup that changes: of the run's own, or of the one that is named. */
 export const OP_KSWAPD: OpKind = kind('kswapd');
 export const OP_MEMORY_MAX: OpKind = kind('memory_max');
+export const OP_MEMORY_HIGH: OpKind = kind('memory_high');
+export const OP_DROP_CACHES: OpKind = kind('drop_caches');
 export const OP_READ_RANGE: OpKind = kind('read_range');
 export const OP_PIN_RANGE: OpKind = kind('pin_range');
 export const OP_UFFD_OPEN: OpKind = kind('uffd_open');

@@ -136,10 +136,13 @@ function stableInAdopted(actor: Actor, page: number): void {
   if (shadow?.region.layout === 'fixed') overwrite(actor, page);
 }
 
-/** A process from birth to death: areas, a heap, a child of its own. The CPU is back on its old space afterwards. */
-export function processRound(actor: Actor, pages: number): number {
+/**
+ * A process from birth to death: areas, a heap, a child of its own. The CPU is back on its old space afterwards.
+ * @param memcg the cgroup of the process; 0: the run's own
+ */
+export function processRound(actor: Actor, pages: number, memcg = 0): number {
   const { cpu, home } = actor;
-  const space = newSpace(cpu);
+  const space = newSpace(cpu, memcg || undefined);
   if (space < 0) return space;
   enterSpace(cpu, space);
   const result = liveAsProcess(actor, space, pages);

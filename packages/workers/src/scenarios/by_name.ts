@@ -16,6 +16,7 @@ import { ioConvoyFile } from './io_convoy_file.ts';
 import { ioConvoySwap } from './io_convoy_swap.ts';
 import { killStorm } from './kill_storm.ts';
 import { kswapdPressure } from './kswapd_pressure.ts';
+import { manyCgroups } from './many_cgroups.ts';
 import { manySmallAreas } from './many_small_areas.ts';
 import { migrateRace } from './migrate_race.ts';
 import { mprotectStorm } from './mprotect_storm.ts';
@@ -66,6 +67,7 @@ export const SCENARIOS: readonly Scenario[] = [
   storageSwarm,
   refaultThrash,
   kswapdPressure,
+  manyCgroups,
   swarm,
   canary,
 ];

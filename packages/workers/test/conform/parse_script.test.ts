@@ -46,6 +46,7 @@ test('every operation becomes its values', () => {
   for (const name of ['fread', 'fwrite']) check(`${FILES}${name} f 9`, { name, file: 'f', index: 9 });
   check('msync 0 4', { name: 'msync', start: 0, pages: 4 });
   check('squeeze', { name: 'squeeze' });
+  check('drop_caches 3', { name: 'drop_caches', what: 3 });
   check('uffd 0 8 wp', { name: 'uffd', start: 0, pages: 8, mode: 'wp', answer: 'copy' });
   check('uffd 0 8 missing zero', { name: 'uffd', start: 0, pages: 8, mode: 'missing', answer: 'zero' });
 });
@@ -72,7 +73,7 @@ test('every recorded script is read, and every operation but few occurs in them'
   assert.is(scripts.length, 38);
   assert.equal(
     OPERATION_NAMES.filter((name) => !names.has(name)),
-    ['fread'],
+    ['fread', 'drop_caches'],
   );
 });
 
