@@ -6,12 +6,13 @@
  *
  * A PART is a test file, or a part of the paths of the tests to run. TEST_JOBS processes run side by side (as many as
  * there are cores, when not given); a file may take TEST_TIMEOUT_MS (120,000). Under CI nothing may be skipped.
+ * Some run twice: a second time with reclaim by age on. With FAULTLAB_LRU=0 or 1 each runs once, in that position.
  */
 
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { killRunning, runTestFile } from './lib/run_test_file.mjs';
-import { findTests } from './lib/test_files.mjs';
+import { findTests, inBothPositions } from './lib/test_files.mjs';
 
 const JOBS = Number(process.env.TEST_JOBS ?? availableParallelism());
 const DEADLINE_MS = Number(process.env.TEST_TIMEOUT_MS ?? 120_000);
@@ -55,7 +56,7 @@ function showOutput({ name, output }) {
 const sum = (results, of) => results.reduce((total, result) => total + of(result), 0);
 
 const parts = process.argv.slice(2);
-const files = findTests(ROOT, parts);
+const files = inBothPositions(findTests(ROOT, parts));
 if (files.length === 0) {
   console.error(`No test has '${parts.join("' or '")}' in its path; give a part of the path of a test file.`);
   process.exit(2);

@@ -17,15 +17,15 @@ export function killRunning() {
 }
 
 /**
- * Runs a file, `{ path, missing }`, and returns `{ name, passed, total, skipped, ms, output, reason }`, where `reason`
+ * Runs a file, `{ path, missing, lru }`, with reclaim by age on if `lru` says so, and returns `{ name, passed, total, skipped, ms, output, reason }`, where `reason`
  * is empty for a green file. Green is: exit code 0, at least one test, all of them passed, none skipped unless
  * `maySkip`, and a process that ended by itself before the deadline.
  */
-export async function runTestFile({ path, missing = '' }, { deadlineMs, maySkip, endGraceMs = END_GRACE_MS }) {
-  const name = relative(process.cwd(), path);
+export async function runTestFile({ path, missing = '', lru = false }, { deadlineMs, maySkip, endGraceMs = END_GRACE_MS }) {
+  const name = `${relative(process.cwd(), path)}${lru ? ' (lru on)' : ''}`;
   if (missing !== '') return { name, passed: 0, total: 0, skipped: 0, ms: 0, output: '', reason: missing };
   const startedAt = performance.now();
-  const run = await execute(path, deadlineMs, endGraceMs);
+  const run = await execute(path, deadlineMs, endGraceMs, lru ? { FAULTLAB_LRU: '1' } : {});
   const summary = readSummary(run.output);
   return {
     name,
@@ -61,11 +61,11 @@ function readSummary(output) {
  * Runs the file in a process group of its own, so that a kill takes its children along. Returns the exit code or the
  * signal as `ended`, and in `killed` why this runner killed it, if it did.
  */
-function execute(path, deadlineMs, endGraceMs) {
+function execute(path, deadlineMs, endGraceMs, position) {
   const child = spawn(process.execPath, ['--enable-source-maps', path], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
-    env: { ...process.env, FORCE_COLOR: '0' },
+    env: { ...process.env, ...position, FORCE_COLOR: '0' },
   });
   running.add(child);
   let output = '';

@@ -8,6 +8,30 @@ import { join, relative } from 'node:path';
 import { filesBelow, packageFolders } from './files.mjs';
 
 /**
+ * Tests that run a second time with reclaim by age on (FAULTLAB_LRU=1): every row of the table of faults, what runs out of memory, pages on the
+ * move, and the rules. The others must pass there too: `FAULTLAB_LRU=1 node scripts/run-tests.mjs core`.
+ */
+const WITH_LRU = [
+  'core/test/fault/rows_',
+  'core/test/fault/handle_mm_fault',
+  'core/test/fault/gup',
+  'core/test/fault/special_races',
+  'core/test/fault/swap_races',
+  'core/test/syscalls/out_of_memory',
+  'core/test/syscalls/userfaultfd.',
+  'core/test/syscalls/special_',
+  'core/test/invariants/broken_at_rest',
+  'core/test/invariants/broken_while_running',
+];
+
+/** Adds the second runs of `tests`: `{ path, missing, lru: true }`. None when this process was told a position itself. */
+export function inBothPositions(tests) {
+  if (process.env.FAULTLAB_LRU !== undefined) return tests;
+  const again = tests.filter(({ path }) => WITH_LRU.some((part) => path.replace('dist-test', 'test').includes(part)));
+  return [...tests, ...again.map((test) => ({ ...test, lru: true }))];
+}
+
+/**
  * Returns `{ path, missing }` for each test below `root` whose path contains one of `parts` (all, when there are none).
  * `missing` says why it cannot be run, and is empty when it can. A part that is an existing .mjs file is that test.
  */

@@ -50,6 +50,14 @@ test('a test that was not compiled is a failure', async () => {
   assert.is(reason, 'x.test.ts is not compiled');
 });
 
+test('a second run with reclaim by age is told so, and has a name of its own', async () => {
+  const run = (lru) => runTestFile({ path: trap('says_lru'), lru }, { deadlineMs: 4_000, maySkip: false });
+  const second = await run(true);
+  assert.equal([second.name.endsWith('says_lru.mjs (lru on)'), second.reason], [true, '']);
+  assert.match(second.output, /FAULTLAB_LRU is 1/);
+  assert.match((await run(false)).output, new RegExp(`FAULTLAB_LRU is ${process.env.FAULTLAB_LRU}`));
+});
+
 test('the traps are not among the tests of the workspace', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   assert.equal(

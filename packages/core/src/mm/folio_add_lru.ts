@@ -1,24 +1,28 @@
 /**
  * Pages on their way to the lists: each CPU collects some, so that it takes the lock of a list rarely. A page in a batch has one reference more, and
- * nobody can isolate it.
+ * nobody can isolate it. Whoever needs the pages of all batches on their lists empties those of the others too: an entry belongs to him who
+ * takes it out.
  *
- *   adding CPU                                reclaiming CPU
- *   1 batch: the folio, and a reference
- *                                             2 finds it by another way: one reference too many  <- decides: it stays
- *   3 the batch is full: list, reference back
+ *   adding CPU                                CPU that drains all
+ *   1 entry: the folio, and a reference
+ *                                             2 xchg: the folio, and none  <- decides: the folio and its reference are this CPU's
+ *   3 the batch is full; xchg: nothing there
+ *                                             4 list, reference back
  *
- * @kernel mm/swap.c folio_add_lru(), lru_add_drain_cpu(), folio_mark_accessed(), folio_activate(); include/linux/pagevec.h struct folio_batch
- * @fidelity reduced: activation goes to the list at once, without a batch
+ * @kernel mm/swap.c folio_add_lru(), lru_add_drain_cpu(), lru_add_drain_all(), folio_mark_accessed(), folio_activate(); include/linux/pagevec.h
+ *   struct folio_batch
+ * @fidelity reduced: activation goes to the list at once, without a batch; who drains all does so himself, where the kernel gives work to every CPU
  * Next: mm/workingset.ts
  */
 import { assert, invariant } from '../base/assert.ts';
-import type { Pfn } from '../base/brand.ts';
+import type { Pfn, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
+import { atomic_set, atomic_xchg, READ_ONCE } from '../memory/atomic.ts';
 import { LRU_BATCH_WORDS, PC_LRU_BATCH, percpuBase } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { count_vm_event, PGACTIVATE } from '../trace/counters.ts';
-import { folio_get, folio_memcg, folioClear, folioSet, folioTest, PG_active, PG_lru, PG_referenced } from './folio.ts';
+import { folio_get, folio_memcg, folioClear, folioSet, folioTest, NO_FOLIO, PG_active, PG_lru, PG_referenced } from './folio.ts';
 import { lruChange, lruLockWord, lruvec_add_folio } from './lru.ts';
 import { lruOn } from './memcg.ts';
 import { folio_put } from './page_alloc.ts';
@@ -27,7 +31,9 @@ import { workingset_age_nonresident } from './workingset.ts';
 /** @kernel PAGEVEC_SIZE */
 const BATCH = 31;
 assert(BATCH + 1 <= LRU_BATCH_WORDS, 'folio_add_lru: the batch has another size in memory/percpu.ts');
+/** The count before them is for the CPU itself alone: entries below it may have been emptied. */
 const ENTRIES = PC_LRU_BATCH + 1;
+const NO_LOCK = 0 as Word;
 
 /** Puts a fresh folio on its way to a list. The caller has a reference; spinlocks of higher layers may be held. Never sleeps. Nothing happens with LRU off. */
 export function folio_add_lru(cpu: Cpu, pfn: Pfn): void {
@@ -35,31 +41,55 @@ export function folio_add_lru(cpu: Cpu, pfn: Pfn): void {
   invariant(!folioTest(cpu, pfn, PG_lru), 'I33', 'folio_add_lru: the folio is on a list already');
   folio_get(cpu, pfn);
   const count = cpu.words[cpu.percpu + PC_LRU_BATCH] as number;
-  cpu.words[cpu.percpu + ENTRIES + count] = pfn;
+  atomic_set(cpu, (cpu.percpu + ENTRIES + count) as Word, pfn); // Release: what the folio is. Pairs with: drain() of another CPU.
   cpu.words[cpu.percpu + PC_LRU_BATCH] = count + 1;
   if (count + 1 === BATCH) lru_add_drain(cpu);
 }
 
 /** Empties the batch of this CPU. Never sleeps. */
 export function lru_add_drain(cpu: Cpu): void {
-  const m = cpu.memory;
   const count = cpu.words[cpu.percpu + PC_LRU_BATCH] as number;
   if (count === 0) return;
-  const at = (i: number): Pfn => cpu.words[cpu.percpu + ENTRIES + i] as Pfn;
-  for (let i = 0; i < count; ) {
-    const memcg = folio_memcg(m, at(i));
-    spin_lock(cpu, lruLockWord(m, memcg));
-    for (; i < count && folio_memcg(m, at(i)) === memcg; i++) lruvec_add_folio(cpu, at(i));
-    spin_unlock(cpu, lruLockWord(m, memcg));
-  }
+  drain(cpu, cpu.percpu, count);
   cpu.words[cpu.percpu + PC_LRU_BATCH] = 0;
-  for (let i = 0; i < count; i++) folio_put(cpu, at(i)); // Cannot add to the batch.
+}
+
+/** Empties the batches of all CPUs: what was added before is on its list afterwards. Never sleeps. Much dearer than lru_add_drain(). */
+export function lru_add_drain_all(cpu: Cpu): void {
+  const m = cpu.memory;
+  if (!lruOn(m)) return;
+  lru_add_drain(cpu);
+  for (let id = 0; id < m.size.cpus; id++) if (id !== cpu.id) drain(cpu, percpuBase(m.percpuAt, id as Cpu['id']), BATCH);
+}
+
+/** Takes the folios out of the first entries of a batch and brings them to their lists. The batch may be another CPU's, who goes on adding. */
+function drain(cpu: Cpu, block: Word, entries: number): void {
+  const m = cpu.memory;
+  const taken: Pfn[] = [];
+  let lock: Word = NO_LOCK;
+  for (let i = 0; i < entries; i++) {
+    const entry = (block + ENTRIES + i) as Word;
+    if (block !== cpu.percpu && READ_ONCE(cpu, entry) === NO_FOLIO) continue; // Alone: a hint; one that comes just now came too late.
+    const pfn = atomic_xchg(cpu, entry, NO_FOLIO) as Pfn; // Acquire. Pairs with: folio_add_lru(), and the same of another CPU.
+    if (pfn === NO_FOLIO) continue;
+    taken.push(pfn);
+    const wanted = lruLockWord(m, folio_memcg(m, pfn));
+    if (wanted !== lock) {
+      if (lock !== NO_LOCK) spin_unlock(cpu, lock);
+      spin_lock(cpu, wanted);
+      lock = wanted;
+    }
+    lruvec_add_folio(cpu, pfn);
+  }
+  if (lock !== NO_LOCK) spin_unlock(cpu, lock);
+  for (const pfn of taken) folio_put(cpu, pfn); // Cannot add to the batch.
 }
 
 /** The pages in the batch of a CPU, for checkers on a machine at rest. */
 export function lruBatch(m: SharedMemory, id: number): Pfn[] {
   const block = percpuBase(m.percpuAt, id as Cpu['id']);
-  return Array.from({ length: m.words[block + PC_LRU_BATCH] as number }, (_, i) => m.words[block + ENTRIES + i] as Pfn);
+  const entries = Array.from({ length: BATCH }, (_, i) => m.words[block + ENTRIES + i] as Pfn);
+  return entries.filter((pfn) => pfn !== NO_FOLIO);
 }
 
 /** Makes a folio active. One that is in a batch becomes active on its way. @kernel folio_activate() */

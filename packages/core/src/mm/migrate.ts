@@ -24,7 +24,7 @@ import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { count_vm_event, PGMIGRATE_FAIL, PGMIGRATE_SUCCESS } from '../trace/counters.ts';
 import { AFTER_MIGRATION_UNMAP, at } from '../trace/points.ts';
-import { FILE_DRIVER, fileKind, pagesLockWord, pagesRoot } from './address_space.ts';
+import { FILE_DRIVER, fileKind, mappingEvictable, pagesLockWord, pagesRoot } from './address_space.ts';
 import { put_anon_vma } from './anon_vma.ts';
 import {
   folio_flags,
@@ -57,7 +57,8 @@ import {
   setFolioMemcg,
   writeStamp,
 } from './folio.ts';
-import { folio_add_lru, lru_add_drain } from './folio_add_lru.ts';
+import { folio_add_lru } from './folio_add_lru.ts';
+import { folio_isolate_lru, folio_putback_lru } from './folio_isolate_lru.ts';
 import { __folio_set_locked, folio_lock, folio_trylock, folio_unlock } from './folio_lock.ts';
 import { folio_wait_writeback } from './folio_writeback.ts';
 import { chargeAnyway, lruOn, ROOT_MEMCG } from './memcg.ts';
@@ -113,8 +114,21 @@ function migrateIfMovable(cpu: Cpu, pfn: Pfn, mode: MigrateMode, target: Migrate
   if (target === 'device' && (flags & PG_swapcache) !== 0 && !folio_free_swap(cpu, pfn)) return EBUSY;
   const anonVma = folio_get_anon_vma(cpu, pfn);
   if ((mapping & 1) !== 0 && anonVma === NO_ANON_VMA) return EAGAIN; // Nobody has it mapped any more: it is about to be freed.
-  const result = move(cpu, pfn, mapping, target);
+  const result = moveIsolated(cpu, pfn, mapping, mode, target);
   putAnonVma(cpu, anonVma);
+  return result;
+}
+
+/**
+ * Reclaim does not get at a page that is moved. One that is in a batch has a reference too many: who may wait empties the batches of all CPUs first.
+ * @locks in and out: the lock of the old folio
+ */
+function moveIsolated(cpu: Cpu, src: Pfn, mapping: number, mode: MigrateMode, target: MigrateTarget): number {
+  const file = folioFile(mapping);
+  const onList = file !== 0 ? mappingEvictable(cpu.memory, file) : !folioTest(cpu, src, PG_device);
+  if (onList && !folio_isolate_lru(cpu, src, mode === 'sync' ? 'all' : 'own')) return EAGAIN;
+  const result = move(cpu, src, mapping, target);
+  if (onList && result !== 0) folio_putback_lru(cpu, src); // If it moved, the new folio is on its way to a list in its place.
   return result;
 }
 
@@ -127,7 +141,6 @@ function move(cpu: Cpu, src: Pfn, mapping: number, target: MigrateTarget): numbe
   const dst = alloc_page(cpu);
   if (dst === NO_FOLIO) return ENOMEM;
   chargeLike(cpu, dst, src);
-  lru_add_drain(cpu); // The batch has a reference to a young page.
   __folio_set_locked(cpu, dst);
   if (target === 'device') folioSet(cpu, dst, PG_device); // Alone: nobody knows the folio yet.
   const index = folio_index(cpu.memory, src);

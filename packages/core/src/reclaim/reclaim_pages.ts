@@ -19,9 +19,11 @@ import {
   PG_hwpoison,
   PG_swapcache,
 } from '../mm/folio.ts';
+import { lru_add_drain_all } from '../mm/folio_add_lru.ts';
+import { folio_isolate_lru } from '../mm/folio_isolate_lru.ts';
 import { folio_test_writeback, folio_wait_writeback } from '../mm/folio_writeback.ts';
 import { folio_put } from '../mm/page_alloc.ts';
-import { isolateFolio, shrink_folio_list } from './shrink_folio_list.ts';
+import { shrink_folio_list } from './shrink_folio_list.ts';
 
 /** Folios isolated at a time. @kernel SWAP_CLUSTER_MAX */
 const BATCH = 32;
@@ -44,7 +46,7 @@ function reclaimable(cpu: Cpu, pfn: Pfn): boolean {
  */
 export function isolateIfReclaimable(cpu: Cpu, pfn: Pfn): boolean {
   if (!folio_try_get(cpu, pfn)) return false;
-  if (reclaimable(cpu, pfn) && isolateFolio(cpu, pfn)) return true;
+  if (reclaimable(cpu, pfn) && folio_isolate_lru(cpu, pfn, 'own')) return true;
   folio_put(cpu, pfn);
   return false;
 }
@@ -60,6 +62,7 @@ export function squeezeAll(cpu: Cpu): number {
   let freed = 0;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     waitForWriteback(cpu);
+    lru_add_drain_all(cpu); // A batch has a reference to a young page.
     const now = shrinkEverything(cpu);
     freed += now;
     if (now === 0 && round > 0) break;

@@ -10,12 +10,10 @@ import type { Pfn } from '../base/brand.ts';
 import { NO_MAPPING } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { swap_writeout } from '../io/swap_io.ts';
-import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { shmem_mapping } from '../mm/address_space.ts';
 import {
   folio_mapcount,
   folio_maybe_dma_pinned,
-  folio_memcg,
   folio_ref_count,
   folio_test_anon,
   folioClear,
@@ -26,20 +24,16 @@ import {
   PG_active,
   PG_dirty,
   PG_isolated,
-  PG_lru,
   PG_reclaim,
   PG_swapbacked,
   PG_swapcache,
   PG_writeback,
 } from '../mm/folio.ts';
-import { lru_add_drain } from '../mm/folio_add_lru.ts';
+import { folio_putback_lru } from '../mm/folio_isolate_lru.ts';
 import { folio_trylock, folio_unlock } from '../mm/folio_lock.ts';
-import { folio_test_clear_lru, lruLockWord, lruvec_add_folio, lruvec_del_folio } from '../mm/lru.ts';
-import { lruOn } from '../mm/memcg.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { folio_alloc_swap } from '../mm/swap_state.ts';
 import { wakeup_flusher_threads } from '../mm/wakeup_flusher_threads.ts';
-import { workingset_age_nonresident } from '../mm/workingset.ts';
 import { count_vm_event, count_vm_events, PGACTIVATE, PGLAZYFREED, PGSCAN_DIRECT, PGSTEAL_DIRECT } from '../trace/counters.ts';
 import { at, BEFORE_REFCOUNT_FREEZE } from '../trace/points.ts';
 import { folio_check_references } from './folio_referenced.ts';
@@ -54,40 +48,9 @@ type Fate = 'freed' | 'kept' | 'activate';
 /** The cache's reference and that of whoever isolated the folio. */
 const CACHE_AND_OURS = 2;
 
-/**
- * Takes a folio for reclaim, with a reference. The caller has another one, or a lock that keeps the folio. @returns false when somebody else has
- * isolated it. @kernel folio_isolate_lru()
- */
-export function isolateFolio(cpu: Cpu, pfn: Pfn): boolean {
-  if (lruOn(cpu.memory)) return isolateFromList(cpu, pfn);
-  // Acquire. Pairs with: putbackFolio().
-  return (folioSet(cpu, pfn, PG_isolated) & PG_isolated) === 0;
-}
-
-/** Off its list; one that is on its way to a list comes there first. */
-function isolateFromList(cpu: Cpu, pfn: Pfn): boolean {
-  if (!folioTest(cpu, pfn, PG_lru)) lru_add_drain(cpu);
-  const lock = lruLockWord(cpu.memory, folio_memcg(cpu.memory, pfn));
-  spin_lock(cpu, lock);
-  const mine = folio_test_clear_lru(cpu, pfn);
-  if (mine) lruvec_del_folio(cpu, pfn);
-  spin_unlock(cpu, lock);
-  return mine;
-}
-
-function putbackToList(cpu: Cpu, pfn: Pfn): void {
-  const memcg = folio_memcg(cpu.memory, pfn);
-  const lock = lruLockWord(cpu.memory, memcg);
-  if (folioTest(cpu, pfn, PG_active)) workingset_age_nonresident(cpu, memcg);
-  spin_lock(cpu, lock);
-  lruvec_add_folio(cpu, pfn);
-  spin_unlock(cpu, lock);
-}
-
-/** Ends an isolation. @kernel folio_putback_lru() */
+/** Ends an isolation, and drops its reference. */
 export function putbackFolio(cpu: Cpu, pfn: Pfn): void {
-  if (lruOn(cpu.memory)) putbackToList(cpu, pfn);
-  else folioClear(cpu, pfn, PG_isolated); // Release. Pairs with: isolateFolio().
+  folio_putback_lru(cpu, pfn);
   folio_put(cpu, pfn);
 }
 

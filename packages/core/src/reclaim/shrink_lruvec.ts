@@ -17,18 +17,7 @@
 import type { Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import {
-  folio_try_get,
-  folioClear,
-  folioSet,
-  folioTest,
-  lruPrev,
-  NO_FOLIO,
-  PG_active,
-  PG_device,
-  PG_hwpoison,
-  PG_workingset,
-} from '../mm/folio.ts';
+import { folio_try_get, folioClear, folioSet, folioTest, lruPrev, NO_FOLIO, PG_active, PG_hwpoison, PG_workingset } from '../mm/folio.ts';
 import { lru_add_drain } from '../mm/folio_add_lru.ts';
 import { folio_trylock, folio_unlock } from '../mm/folio_lock.ts';
 import {
@@ -138,9 +127,13 @@ function isolate_lru_folios(cpu: Cpu, memcg: number, list: number, nr: number): 
   return { taken, scanned };
 }
 
-/** One that is being freed or isolated stays where it is: who does that waits for the lock. @locks in: the lruvec's */
+/** One that is being freed or isolated stays where it is: who does that waits for the lock. A broken one leaves its list for good. @locks in: the lruvec's */
 function isolate(cpu: Cpu, pfn: Pfn): boolean {
-  if (folioTest(cpu, pfn, PG_device | PG_hwpoison) || !folio_try_get(cpu, pfn)) return false;
+  if (folioTest(cpu, pfn, PG_hwpoison)) {
+    if (folio_test_clear_lru(cpu, pfn)) lruvec_del_folio(cpu, pfn);
+    return false;
+  }
+  if (!folio_try_get(cpu, pfn)) return false;
   if (!folio_test_clear_lru(cpu, pfn)) {
     folio_put(cpu, pfn); // Not the last one: whoever isolated it has one.
     return false;

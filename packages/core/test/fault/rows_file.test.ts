@@ -9,6 +9,7 @@ import * as fault from '@faultlab/core/fault/vm_fault';
 import { setBadBlocks } from '@faultlab/core/io/error_injection';
 import { holdsClass } from '@faultlab/core/locking/held_locks';
 import { LOCK_MMAP, LOCK_VMA } from '@faultlab/core/locking/lock_class';
+import { PC_WAIT_KIND, WAIT_RECLAIM } from '@faultlab/core/memory/percpu';
 import { i_size, nrpages, raPagesWord, VM_READAHEAD_PAGES } from '@faultlab/core/mm/address_space';
 import { filemap_remove_folio } from '@faultlab/core/mm/filemap';
 import { filemapGetOrCreate } from '@faultlab/core/mm/filemap_create';
@@ -355,7 +356,8 @@ function check(policy: FaultPolicy, row: Row, lock: AttemptLock, later: boolean)
     const restore = row.before?.(one);
     let heldAsleep: boolean | undefined;
     cpu.idle = () => {
-      heldAsleep = holdsClass(cpu, LOCK_VMA) || holdsClass(cpu, LOCK_MMAP);
+      // Reclaim for a frame sleeps with whatever the fault holds; this is about the wait for the page.
+      if (cpu.words[cpu.percpu + PC_WAIT_KIND] !== WAIT_RECLAIM) heldAsleep = holdsClass(cpu, LOCK_VMA) || holdsClass(cpu, LOCK_MMAP);
       return row.asleep === undefined ? one.serve() : row.asleep(one);
     };
     const { meanwhile } = row;

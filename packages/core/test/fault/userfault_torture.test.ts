@@ -1,7 +1,7 @@
 /** A handler and faulting CPUs on real threads: every fault is answered, nobody sleeps for ever, and every page holds what somebody put there. */
 import type { CpuId, UffdId } from '@faultlab/core/base/brand';
 import { NO_MM, NO_UFFD } from '@faultlab/core/base/brand';
-import { cpuOffline, cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
+import { cpuOffline, cpuOnline, createCpu } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
 import { sweep } from '@faultlab/core/invariants/sweep';
 import { mm_alloc } from '@faultlab/core/mm/mm_struct';
@@ -13,6 +13,7 @@ import { sys_userfaultfd, userfaultfd_release } from '@faultlab/core/syscalls/us
 import { UFFDIO_REGISTER_MODE_MISSING, UFFDIO_REGISTER_MODE_WP, userfaultfd_register } from '@faultlab/core/syscalls/userfaultfd_register';
 import { readCounters } from '@faultlab/core/trace/counters';
 import { assert, runThreads, suite } from '@faultlab/test-support';
+import { bootMemory } from '../fixtures/boot_memory.ts';
 import { mapPrivate, X } from '../fixtures/userfault.ts';
 import { RWSEM_6_18, SMALL_SIZE } from '../fixtures/with_cpu.ts';
 import type { TortureOrder, TortureResult } from './userfault_torture.worker.ts';
@@ -44,7 +45,7 @@ for (const policy of [policyByName('linux-6.18'), RWSEM_6_18]) {
 
 /** @param keepsOpen one context for all the time; otherwise the handler opens and closes one after the other */
 async function torture(threads: number, policy: FaultPolicy, keepsOpen: boolean): Promise<void> {
-  const memory = createMachineMemory({ ...SMALL_SIZE, cpus: threads + 1 });
+  const memory = bootMemory({ ...SMALL_SIZE, cpus: threads + 1 });
   const cpu = createCpu({ id: threads as CpuId, memory, policy, now: () => performance.now(), verify: true });
   cpuOnline(cpu);
   const mm = mm_alloc(cpu);

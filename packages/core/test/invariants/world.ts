@@ -4,7 +4,7 @@
  */
 import type { CpuId, MappingId, MmId, Pfn, Pte, TableId, VmaId, Vpn, Word } from '@faultlab/core/base/brand';
 import { NO_MAPPING, NO_MM } from '@faultlab/core/base/brand';
-import { cpuOffline, cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
+import { cpuOffline, cpuOnline, createCpu } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
 import { sweep } from '@faultlab/core/invariants/sweep';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
@@ -12,6 +12,7 @@ import { DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import { createFile, freeFile } from '@faultlab/core/mm/address_space';
 import { dropFilePages } from '@faultlab/core/mm/filemap';
+import { lru_add_drain } from '@faultlab/core/mm/folio_add_lru';
 import { mas_walk } from '@faultlab/core/mm/maple_tree';
 import { mm_alloc, mmTree } from '@faultlab/core/mm/mm_struct';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED, PROT_NONE, PROT_READ, PROT_WRITE } from '@faultlab/core/mm/mman';
@@ -30,6 +31,7 @@ import { sys_mprotect } from '@faultlab/core/syscalls/mprotect';
 import type { PointObserver } from '@faultlab/core/trace/points';
 import { userRead, userWrite } from '@faultlab/core/user/access';
 import { assert } from '@faultlab/test-support';
+import { bootMemory } from '../fixtures/boot_memory.ts';
 
 export const SMALL: MachineSize = {
   ...DEFAULT_SIZE,
@@ -75,7 +77,7 @@ const anonymous = (cpu: Cpu, at: number, pages: number, prot: number, extra = 0)
 
 /** @param policy linux-6.18 when not given */
 export function world(policy: FaultPolicy = policyByName('linux-6.18'), verify = true): World {
-  const m = createMachineMemory(SMALL);
+  const m = bootMemory(SMALL);
   const state = { onPoint: (_point: number): void => {} };
   const points: PointObserver = { at: (point) => state.onPoint(point) };
   const make = (id: number): Cpu =>
@@ -91,6 +93,7 @@ export function world(policy: FaultPolicy = policyByName('linux-6.18'), verify =
   assert.ok(child > 0);
   for (let page = 0; page < 4; page++) assert.is(userWrite(cpu, (RW + page) as Vpn, 100 + page), 0);
   rcu_barrier(cpu);
+  lru_add_drain(cpu); // A page in a batch has a reference more.
   // The other CPU runs on the child and goes off again, so that it never holds up a grace period.
   cpuOnline(other);
   switch_mm(other, child);

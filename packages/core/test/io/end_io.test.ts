@@ -1,6 +1,7 @@
 /** The end of a read: a page whose waiters are about to be woken stays the page that they wait for. */
 import { readWindow } from '@faultlab/core/io/readahead';
 import { folioGeneration, NO_FOLIO } from '@faultlab/core/mm/folio';
+import { lru_add_drain } from '@faultlab/core/mm/folio_add_lru';
 import { invalidate_mapping_pages } from '@faultlab/core/mm/truncate';
 import { BETWEEN_UNLOCK_AND_WAKE } from '@faultlab/core/trace/points';
 import { assert, suite } from '@faultlab/test-support';
@@ -23,6 +24,7 @@ test('a page that is unlocked by the end of its read cannot be freed before its 
     assert.is(points.passed, 1);
     assert.is(evicted, 0, 'the page was evicted between its unlocking and the wake-up');
     assert.is(folioGeneration(cpu.memory, pfn), generation);
+    lru_add_drain(cpu);
     assert.is(invalidate_mapping_pages(cpu, file, 0, 2), 1, 'afterwards nothing keeps it');
   });
 });

@@ -3,12 +3,13 @@
  * Next: block_device.test.ts
  */
 import type { CpuId, Pfn } from '@faultlab/core/base/brand';
-import { createCpu, createMachineMemory } from '@faultlab/core/boot';
+import { createCpu } from '@faultlab/core/boot';
 import type { Cpu, EndIo } from '@faultlab/core/cpu';
 import { setupDevice } from '@faultlab/core/io/block_device';
 import { CONTENTS_BLANK, type DeviceId, END_IO_NONE, type IoRequest, REQ_OP_READ, REQ_OP_WRITE } from '@faultlab/core/io/device_record';
 import type { MachineSize } from '@faultlab/core/memory/limits';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
+import { bootMemory } from '../fixtures/boot_memory.ts';
 import { SMALL_SIZE } from '../fixtures/with_cpu.ts';
 
 export const DISK: DeviceId = 0 as DeviceId;
@@ -30,7 +31,7 @@ export interface IoWorldOptions {
 }
 
 export function ioWorld(options: IoWorldOptions = {}): IoWorld {
-  const memory = createMachineMemory({ ...SMALL_SIZE, devices: 2, deviceRequests: 8, deviceBlocks: 64, ...options.size });
+  const memory = bootMemory({ ...SMALL_SIZE, devices: 2, deviceRequests: 8, deviceBlocks: 64, ...options.size });
   const clock = { ms: 1000 };
   const make = (id: number): Cpu =>
     createCpu({ id: id as CpuId, memory, now: () => clock.ms, ...(options.endIo === undefined ? {} : { endIo: options.endIo }) });
