@@ -4,6 +4,7 @@
 import { UsageError } from '@faultlab/core/base/errors';
 import type { Scenario } from '../scenario.ts';
 import { canary } from './canary.ts';
+import { cgroupLimitChanges } from './cgroup_limit_changes.ts';
 import { coldReaders } from './cold_readers.ts';
 import { disjointAnon } from './disjoint_anon.ts';
 import { dontneedRace } from './dontneed_race.ts';
@@ -23,11 +24,13 @@ import { mprotectStorm } from './mprotect_storm.ts';
 import { munmapStorm } from './munmap_storm.ts';
 import { processChurn } from './process_churn.ts';
 import { readahead } from './readahead.ts';
+import { reclaimVsFaults } from './reclaim_vs_faults.ts';
 import { refaultThrash } from './refault_thrash.ts';
 import { samePageStorm } from './same_page_storm.ts';
 import { sharedWriteStorm } from './shared_write_storm.ts';
 import { shmemStorm } from './shmem_storm.ts';
 import { signalWaits } from './signal_waits.ts';
+import { splitManySmall, splitOneLarge } from './split_areas.ts';
 import { splitMergeStorm } from './split_merge_storm.ts';
 import { stackGrowth } from './stack_growth.ts';
 import { storageSwarm } from './storage_swarm.ts';
@@ -35,6 +38,7 @@ import { swapStorm, swapStormSync } from './swap_storm.ts';
 import { swarm } from './swarm.ts';
 import { truncateRace } from './truncate_race.ts';
 import { uffdHandoff } from './uffd_handoff.ts';
+import { workingSetFarBeyondMemory } from './working_set_far_beyond_memory.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   disjointAnon,
@@ -66,6 +70,11 @@ export const SCENARIOS: readonly Scenario[] = [
   signalWaits,
   storageSwarm,
   refaultThrash,
+  workingSetFarBeyondMemory,
+  splitOneLarge,
+  splitManySmall,
+  reclaimVsFaults,
+  cgroupLimitChanges,
   kswapdPressure,
   manyCgroups,
   swarm,
