@@ -4,14 +4,16 @@
  *   export default { name: 'mine', summary: '...', vmaLock: 'refcount', ... };
  *   export default (named) => ({ ...named['linux-6.18'], name: 'mine', fileWait: 'hold' });
  *
+ * A module is loaded in a thread of its own, for a limited time: whatever it does there, it cannot keep or end this process.
  * Next: policy_schema.ts
  */
-import { readFile, stat } from 'node:fs/promises';
-import { pathToFileURL } from 'node:url';
-import { inspect } from 'node:util';
+import { stat } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
 import { UsageError } from '@faultlab/core/base/errors';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { POLICIES, policyByName } from '@faultlab/core/policy/policies';
+import { firstLine } from './module_policy.ts';
+import type { PolicyModuleAnswer, PolicyModuleTask } from './policy_module_main.ts';
 import { checkPolicy } from './policy_schema.ts';
 
 /** A path, not a name: it has a slash, or the ending of a module. */
@@ -19,65 +21,49 @@ const isPath = (text: string): boolean => /[/\\]/.test(text) || /\.(?:[cm]?js|js
 
 /**
  * The policy of that name, or the one that the module at that path exports.
- * @param pathOf where a path that the user typed is @throws UsageError for an unknown name, a module that cannot be loaded, or a record with a
+ * @param pathOf where a path that the user typed is @param loadMs how long a module may take @throws UsageError for an unknown name, a module that cannot be loaded, or a record with a
  * missing, unknown or impossible field
  */
-export async function loadPolicy(text: string, pathOf: (path: string) => string): Promise<FaultPolicy> {
+export async function loadPolicy(text: string, pathOf: (path: string) => string, loadMs: number = LOAD_MS): Promise<FaultPolicy> {
   if (!isPath(text)) return policyByName(text);
-  const exported = await importDefault(text, pathOf(text));
-  const record = typeof exported === 'function' ? callWithNamed(exported as (named: unknown) => unknown, text) : exported;
-  try {
-    return checkPolicy(record, `The policy of ${text}`);
-  } catch (error) {
-    // A record with code in it, such as a getter.
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`The policy of ${text} threw an error when it was read (${firstLine(error)}); export plain values.`);
-  }
-}
-
-async function importDefault(text: string, path: string): Promise<unknown> {
+  const path = pathOf(text);
   const found = await stat(path).catch(() => undefined);
   if (found === undefined || !found.isFile()) {
     throw new UsageError(`There is no policy module ${text}; name a file, or one of ${POLICIES.map(({ name }) => name).join(', ')}.`);
   }
-  let loaded: { readonly default?: unknown };
-  try {
-    // Node warns when it imports JSON, so it is read here.
-    loaded = path.endsWith('.json') ? { default: JSON.parse(await readFile(path, 'utf8')) } : await importInTime(path);
-  } catch (error) {
-    throw new UsageError(`The policy module ${text} cannot be loaded (${firstLine(error)}); correct it and try again.`);
+  const answer = await askModule({ text, path }, loadMs);
+  if (typeof answer === 'object' && answer !== null && typeof (answer as { readonly refused?: unknown }).refused === 'string') {
+    throw new UsageError((answer as { readonly refused: string }).refused);
   }
-  if (loaded.default === undefined) {
-    throw new UsageError(`The policy module ${text} has no default export; export a policy record, or a function that returns one.`);
-  }
-  return loaded.default;
+  return checkPolicy((answer as (PolicyModuleAnswer & { readonly policy?: unknown }) | null | undefined)?.policy, `The policy of ${text}`);
 }
 
-const IMPORT_MS = 10_000;
+const MODULE = new URL('./policy_module_main.js', import.meta.url);
+const LOAD_MS = 15_000;
+const HEAP_MB = 128;
 
-/** A module may wait for something at its top level, and that may never come. */
-async function importInTime(path: string): Promise<{ readonly default?: unknown }> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`it is not ready after ${IMPORT_MS / 1000} seconds`)), IMPORT_MS);
+/** What the module's thread says; anything, if the module speaks in its place. @throws UsageError when the thread ends without a word, or too late */
+function askModule(task: PolicyModuleTask, loadMs: number): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const refuse = (why: string): void =>
+      reject(new UsageError(`The policy module ${task.text} cannot be loaded (${why}); correct it and try again.`));
+    // Its output is nobody's: a command prints what it says it prints.
+    const worker = new Worker(MODULE, {
+      workerData: task,
+      stdout: true,
+      stderr: true,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    });
+    worker.stdout.resume();
+    worker.stderr.resume();
+    const timer = setTimeout(() => end(() => refuse(`it is not ready after ${loadMs / 1000} seconds`)), loadMs);
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      settle();
+      void worker.terminate();
+    };
+    worker.once('message', (answer) => end(() => resolve(answer)));
+    worker.once('error', (error) => end(() => refuse(firstLine(error))));
+    worker.once('exit', (code) => end(() => refuse(`it ended its thread, with exit code ${code}`)));
   });
-  try {
-    return (await Promise.race([import(pathToFileURL(path).href), late])) as { readonly default?: unknown };
-  } finally {
-    clearTimeout(timer);
-  }
 }
-
-function callWithNamed(make: (named: unknown) => unknown, text: string): unknown {
-  try {
-    return make(Object.fromEntries(POLICIES.map((policy) => [policy.name, policy])));
-  } catch (error) {
-    throw new UsageError(
-      `The function that the policy module ${text} exports threw an error (${firstLine(error)}); correct it and try again.`,
-    );
-  }
-}
-
-/** Of whatever was thrown: anything can be. */
-const firstLine = (thrown: unknown): string =>
-  (thrown instanceof Error ? String(thrown.message) : inspect(thrown)).split('\n')[0] as string;

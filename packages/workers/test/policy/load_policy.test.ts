@@ -78,6 +78,61 @@ const WRONG: readonly (readonly [name: string, text: string, complaint: RegExp])
   ['field.json', '{"name":"x"}', /lacks the field "summary"; it must be a text\.$/],
 ];
 
+/** Modules that do not want to be loaded, and what is said of them. */
+const HOSTILE: readonly (readonly [text: string, complaint: RegExp])[] = [
+  ['for (;;);', /cannot be loaded \(it is not ready after 1\.5 seconds\); correct it and try again\.$/],
+  ['export default () => { for (;;); };', /cannot be loaded \(it is not ready after 1\.5 seconds\)/],
+  ['await new Promise((resolve) => setTimeout(resolve, 1e9));', /cannot be loaded \(it is not ready after 1\.5 seconds\)/],
+  ['export default { get name() { for (;;); } };', /cannot be loaded \(it is not ready after 1\.5 seconds\)/],
+  ['process.exit(0);', /cannot be loaded \(it ended its thread, with exit code 0\)/],
+  ['export default () => process.exit(7);', /cannot be loaded \(it ended its thread, with exit code 7\)/],
+  ['await new Promise(() => {});', /cannot be loaded \(it ended its thread, with exit code 13\)/],
+  [
+    'Promise.reject(new Error("later\\nand more"));\nawait new Promise((resolve) => setTimeout(resolve, 1e9));',
+    /cannot be loaded \(later\)/,
+  ],
+  ['const all = []; for (;;) all.push(new Array(1e5).fill(all.length));', /cannot be loaded \(/],
+  ['import { parentPort } from "node:worker_threads"; parentPort.postMessage("x"); for (;;);', /is no policy; it must be an object/],
+  ['import { parentPort } from "node:worker_threads"; parentPort.postMessage(null); for (;;);', /is no policy; it must be an object/],
+];
+
+test(
+  'a module that loops, leaves, or speaks out of turn is refused in one sentence, and this process goes on',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'faultlab-policy-'));
+    try {
+      for (const [position, [text, complaint]] of HOSTILE.entries()) {
+        const path = join(folder, `hostile-${position}.mjs`);
+        writeFileSync(path, text);
+        const loading = loadPolicy(path, (same) => same, complaint.source.includes('not ready') ? 1_500 : 20_000);
+        const message = await loading.then(
+          () => 'accepted',
+          (error: Error) => (error instanceof UsageError ? error.message : String(error.stack)),
+        );
+        assert.match(message, complaint, text);
+        assert.not.match(message, /\n/);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+  { deadlineMs: 120_000 },
+);
+
+test('a module may talk, and leave something running', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'faultlab-policy-'));
+  try {
+    const path = join(folder, 'busy.mjs');
+    writeFileSync(path, `console.log('hello'); setInterval(() => {}, 1000); export default ${JSON.stringify(GOOD)};`);
+    assert.equal(await loadPolicy(path, (same) => same), GOOD);
+    const { status, stdout } = spawnSync(process.execPath, [BIN, 'faults', '--policy', path], { encoding: 'utf8' });
+    assert.is(status, 0);
+    assert.not.match(stdout, /hello/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('on the command line each mistake is one sentence, and the exit code is 2', () => {
   const folder = mkdtempSync(join(tmpdir(), 'faultlab-policy-'));
   try {
