@@ -76,6 +76,8 @@ export interface MachineConfig {
 }
 
 const STALL_MS_DEFAULT = 10_000;
+export const STALL_MS_LEAST = 50;
+export const STALL_MS_MOST = 3_600_000;
 /** With more CPUs than this, each waits longer for its turn on a core, and nobody may call that a stall. */
 const CPUS_OF_STALL_MS = 16;
 const HEAP_MB_DEFAULT = 256;
@@ -106,7 +108,7 @@ export function resolveConfig(options: MachineOptions): MachineConfig {
     verify: options.verify ?? false,
     trace: options.trace ?? true,
     plain: options.plain ?? false,
-    stallMs: wholeNumber('stallMs', options.stallMs ?? stallMsFor(cpus), 50, 3_600_000),
+    stallMs: wholeNumber('stallMs', options.stallMs ?? stallMsFor(cpus), STALL_MS_LEAST, STALL_MS_MOST),
     heapMb: wholeNumber('heapMb', options.heapMb ?? HEAP_MB_DEFAULT, 16, 65_536),
     devices,
     background,

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { UsageError } from '@faultlab/core/base/errors';
 import type { Command } from 'commander';
-import { wholeNumber } from '../machine_config.ts';
+import { STALL_MS_LEAST, STALL_MS_MOST, wholeNumber } from '../machine_config.ts';
 
 export const EXIT_GOOD = 0;
 /** The thing tested is bad. */
@@ -60,6 +60,10 @@ export const SEED_MAX = 0xffff_ffff;
 /** Help of every --inject option. */
 export const INJECT_HELP: string =
   'what is to go wrong: name[:key=value,...], separated by commas; may be given several times (see faultlab list injections)';
+
+/** Parser and help of every --stall-ms option. */
+export const stallMs: (text: string) => number = integer('--stall-ms', STALL_MS_LEAST, STALL_MS_MOST);
+export const STALL_HELP: string = 'a CPU that makes no progress for so many milliseconds has stalled (default: 10000 for every 16 CPUs)';
 
 /** Help of every --policy option. */
 export const POLICY_HELP: string = `kernel or proposal to follow: a name (see faultlab list policies), or the path of a module that exports one`;

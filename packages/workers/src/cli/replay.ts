@@ -25,6 +25,8 @@ import {
   integer,
   POLICY_HELP,
   SEED_MAX,
+  STALL_HELP,
+  stallMs,
   type TextSink,
   userPath,
 } from './command.ts';
@@ -40,6 +42,7 @@ interface ReplayFlags {
   readonly verify: boolean;
   readonly inject: readonly Injection[] | undefined;
   readonly seed: number | undefined;
+  readonly stallMs: number | undefined;
   readonly json: string | undefined;
 }
 
@@ -78,6 +81,7 @@ export const replayCommand: CliCommand = (program, context) => {
     .option('--verify', 'check more, at a lower speed', false)
     .option('--inject <spec>', INJECT_HELP, parseInject)
     .option('--seed <n>', 'what injections are drawn from (default: 1)', integer('--seed', 0, SEED_MAX))
+    .option('--stall-ms <n>', STALL_HELP, stallMs)
     .option('--json <file>', 'write the result as JSON, too (for several traces: a list)')
     .addHelpText('after', EXAMPLES)
     .action((files: string[], flags: ReplayFlags) => replay(files, flags, context));
@@ -111,7 +115,7 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
       if (interrupt.signal.aborted) break;
       const path = file === STANDARD_INPUT ? file : userPath(file);
       const name = file === STANDARD_INPUT ? 'standard input' : file;
-      const { speed, show, verify, cold, io, inject, seed } = flags;
+      const { speed, show, verify, cold, io, inject, seed, stallMs: stall } = flags;
       const progress = progressLine(context.errors, name);
       const result = await replayTrace(path, {
         name,
@@ -123,6 +127,7 @@ async function replay(files: readonly string[], flags: ReplayFlags, context: Cli
         ...(io === undefined ? {} : { io }),
         ...(inject === undefined ? {} : { inject }),
         ...(seed === undefined ? {} : { seed }),
+        ...(stall === undefined ? {} : { stallMs: stall }),
         signal: interrupt.signal,
         onProgress: progress.show,
       });

@@ -13,6 +13,7 @@ import { failureLines, stressReport } from '../report/stress_report.ts';
 import { scenarioByName } from '../scenarios/by_name.ts';
 import { memoryLine } from '../soak/memory_log.ts';
 import { readSoakFile, type SoakFile, type SoakParameters } from '../soak/soak_file.ts';
+import { takeSoakLock } from '../soak/soak_lock.ts';
 import { clock } from '../soak/soak_report.ts';
 import { runSoak, type SoakOutcome } from '../soak/soak_run.ts';
 import { restoredTotals } from '../soak/soak_totals.ts';
@@ -41,17 +42,32 @@ interface Plan {
 
 /** @throws UsageError for options that contradict each other or the file, and for a file that cannot be read or written */
 export async function soak(flags: StressFlags, isGiven: IsGiven, context: CliContext): Promise<void> {
-  const plan = flags.resume === undefined ? await planNew(flags, isGiven) : await planResume(flags, flags.resume, isGiven);
-  const { parameters, earlier, file } = plan;
-  const path = userPath(file);
-  await checkWritable(path);
+  const plan = await planOf(flags, isGiven);
+  const { earlier, file } = plan;
+  await checkWritable(userPath(file));
   if (flags.json !== undefined) await checkWritable(userPath(flags.json));
-  const host = environment();
   if (earlier?.state === 'finished') {
     context.out.write(`${firstLine(plan)}\n`);
     await report(flags, plan, { outcome: outcomeOf(earlier), memory: earlier.memory, unwritten: undefined }, context);
     return;
   }
+  const unlock = await takeSoakLock(userPath(file), file);
+  try {
+    // Whoever had the lock until now may have changed the file.
+    await work(flags, await planOf(flags, isGiven), context);
+  } finally {
+    await unlock();
+  }
+}
+
+const planOf = (flags: StressFlags, isGiven: IsGiven): Promise<Plan> =>
+  flags.resume === undefined ? planNew(flags, isGiven) : planResume(flags, flags.resume, isGiven);
+
+/** The file is this process's own. */
+async function work(flags: StressFlags, plan: Plan, context: CliContext): Promise<void> {
+  const { parameters, earlier, file } = plan;
+  const path = userPath(file);
+  const host = environment();
   const interrupt = new AbortController();
   const release = onInterrupt(interrupt);
   context.out.write(`${firstLine(plan)}\n`);
@@ -139,16 +155,18 @@ function checkSame(flags: StressFlags, file: string, kept: SoakParameters, isGiv
     ['cpus', flags.cpus, kept.cpus],
     ['seed', flags.seed, kept.seed],
     ['verify', flags.verify, kept.verify],
+    ['stallMs', flags.stallMs, kept.stallMs],
     ['inject', flags.inject === undefined ? undefined : injectText(flags.inject), kept.inject ?? ''],
     ['hours', flags.hours === undefined ? undefined : secondsOf(flags.hours), kept.seconds],
   ];
   const other = pairs.find(([option, given, before]) => isGiven(option) && given !== before);
   if (other === undefined) return;
   const [option, given, before] = other;
+  const name = option === 'stallMs' ? 'stall-ms' : option;
   const unit = option === 'hours' ? ' (in seconds)' : '';
-  throw new UsageError(
-    `${file} is of a run with --${option}${unit} ${String(before)}, not ${String(given)}; leave --${option} out, or start a new run (--hours).`,
-  );
+  const kind =
+    before === undefined || before === '' ? `without --${name}` : `with --${name}${unit} ${String(before)}, not ${String(given)}`;
+  throw new UsageError(`${file} is of a run ${kind}; leave --${name} out, or start a new run (--hours).`);
 }
 
 function keptParameters({ parameters, policy }: Plan): SoakParameters {

@@ -13,7 +13,18 @@ import type { Scenario } from '../scenario.ts';
 import { SCENARIOS, scenarioByName } from '../scenarios/by_name.ts';
 import { StressProgress } from '../stress/progress.ts';
 import { runStress, type StressOutcome } from '../stress/run_stress.ts';
-import { type CliCommand, type CliContext, INJECT_HELP, integer, POLICY_HELP, SEED_MAX, seconds, userPath } from './command.ts';
+import {
+  type CliCommand,
+  type CliContext,
+  INJECT_HELP,
+  integer,
+  POLICY_HELP,
+  SEED_MAX,
+  STALL_HELP,
+  seconds,
+  stallMs,
+  userPath,
+} from './command.ts';
 import { onInterrupt } from './interrupt.ts';
 import { CHECKPOINT_SECONDS, RESULT_DEFAULT, soak } from './soak.ts';
 import { exitCodeOf, parametersOf, type StressFlags, stressJson } from './stress_parameters.ts';
@@ -44,6 +55,7 @@ export const stressCommand: CliCommand = (program, context) => {
     .option('--seed <n>', 'what everything is drawn from (default: a new one each time)', integer('--seed', 0, SEED_MAX))
     .option('--verify', 'check more, at a lower speed', false)
     .option('--inject <spec>', INJECT_HELP, parseInject)
+    .option('--stall-ms <n>', STALL_HELP, stallMs)
     .option('--json <file>', 'write the result as JSON, too')
     .option('--hours <h>', 'how long, instead of --seconds: a soak, which keeps its sums in a file', seconds('--hours', HOURS_MAX))
     .option('--result <file>', `the file in which a soak keeps its sums (default: ${RESULT_DEFAULT})`)

@@ -25,6 +25,7 @@ export interface StressFlags {
   readonly seconds: number;
   readonly seed: number | undefined;
   readonly verify: boolean;
+  readonly stallMs: number | undefined;
   readonly inject: readonly Injection[] | undefined;
   readonly json: string | undefined;
   readonly hours: number | undefined;
@@ -41,6 +42,8 @@ export interface StressParameters {
   readonly seconds: number;
   readonly seed: number;
   readonly verify: boolean;
+  /** Absent: as the machine decides. */
+  readonly stallMs?: number;
   readonly inject: readonly Injection[];
 }
 
@@ -55,6 +58,7 @@ export async function parametersOf(flags: StressFlags): Promise<{ readonly param
     seconds: flags.seconds,
     seed: flags.seed ?? randomInt(2 ** 31),
     verify: flags.verify,
+    ...(flags.stallMs === undefined ? {} : { stallMs: flags.stallMs }),
     inject: flags.inject ?? [],
   };
   checkInject(parameters.inject, parameters.cpus);

@@ -13,6 +13,7 @@ import { COUNTER_NAMES } from '@faultlab/core/trace/counters';
 import * as v from 'valibot';
 import { BUCKET_COUNT, LATENCY_PATHS } from '../arena_map.ts';
 import type { Environment } from '../environment.ts';
+import { STALL_MS_LEAST, STALL_MS_MOST } from '../machine_config.ts';
 import { POLICY_RECORD } from '../policy/policy_schema.ts';
 import { OP_NAMES } from '../program/op.ts';
 import { SCENARIOS } from '../scenarios/by_name.ts';
@@ -38,6 +39,8 @@ export interface SoakParameters {
   readonly seconds: number;
   readonly seed: number;
   readonly verify: boolean;
+  /** As --stall-ms; absent when it was not given. */
+  readonly stallMs?: number;
   /** What was injected, as --inject takes it; absent when nothing was. */
   readonly inject?: string;
 }
@@ -105,6 +108,7 @@ const PARAMETERS = v.strictObject({
   seconds: v.pipe(v.number(), v.minValue(0), v.maxValue(MS_MAX)),
   seed: upTo(0xffff_ffff),
   verify: v.boolean(),
+  stallMs: v.exactOptional(v.pipe(positive, v.minValue(STALL_MS_LEAST), v.maxValue(STALL_MS_MOST))),
   inject: v.exactOptional(text),
 });
 
