@@ -4,7 +4,7 @@
  *   export default { name: 'mine', summary: '...', vmaLock: 'refcount', ... };
  *   export default (named) => ({ ...named['linux-6.18'], name: 'mine', fileWait: 'hold' });
  *
- * A module is loaded in a thread of its own, for a limited time: whatever it does there, it cannot keep or end this process.
+ * A module with code in it is loaded in a thread of its own, for a limited time: whatever it does there, it cannot keep or end this process.
  * Next: policy_schema.ts
  */
 import { stat } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import { Worker } from 'node:worker_threads';
 import { UsageError } from '@faultlab/core/base/errors';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { POLICIES, policyByName } from '@faultlab/core/policy/policies';
-import { firstLine } from './module_policy.ts';
+import { firstLine, modulePolicy } from './module_policy.ts';
 import type { PolicyModuleAnswer, PolicyModuleTask } from './policy_module_main.ts';
 import { checkPolicy } from './policy_schema.ts';
 
@@ -31,6 +31,7 @@ export async function loadPolicy(text: string, pathOf: (path: string) => string,
   if (found === undefined || !found.isFile()) {
     throw new UsageError(`There is no policy module ${text}; name a file, or one of ${POLICIES.map(({ name }) => name).join(', ')}.`);
   }
+  if (path.endsWith('.json')) return await modulePolicy(text, path); // Nothing in it can run.
   const answer = await askModule({ text, path }, loadMs);
   if (typeof answer === 'object' && answer !== null && typeof (answer as { readonly refused?: unknown }).refused === 'string') {
     throw new UsageError((answer as { readonly refused: string }).refused);

@@ -1,0 +1,84 @@
+/** Files and folders that are no good, at every place where a command takes one. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { assert, suite } from '@faultlab/test-support';
+import { mainHere } from '../soak/fixtures.ts';
+import { checkEnded, FILES, withFiles } from './bad_files.ts';
+
+const test = suite('bad input: files');
+
+/** Every file where every command takes one. */
+const FILE_USES: readonly (readonly string[])[] = Object.keys(FILES).flatMap((name) => [
+  ['conform', name],
+  ['replay', name],
+  ['stress', '--policy', `./${name}`],
+  ['faults', '--policy', `./${name}`],
+  ['stress', '--resume', name],
+  ['replay', '--io', `list:${name}`, 'trace.txt'],
+]);
+/** Paths that are no file's. */
+const NO_FILES = [
+  'folder',
+  'nowhere',
+  'empty.txt/x',
+  'empty.txt/x.txt',
+  'empty.txt/x.js',
+  '/proc/self/mem',
+  'x'.repeat(300),
+  `${'x'.repeat(300)}.txt`,
+  '.',
+];
+const FOLDERS = ['folder', '.'];
+const PATH_USES: readonly (readonly string[])[] = NO_FILES.flatMap((path) => [
+  ['conform', path],
+  ['replay', path],
+  ['stress', '--policy', `./${path}`],
+  ['stress', '--resume', path],
+  ['replay', '--io', `list:${path}`, 'trace.txt'],
+]);
+const FOLDER_USES: readonly (readonly string[])[] = NO_FILES.filter((path) => !FOLDERS.includes(path)).flatMap((path) => [
+  ['stress', '--hours', '1', '--result', `${path}/x`],
+  ['faults', '--json', `${path}/x`],
+]);
+
+test(
+  'a file that is no good is refused by every command that takes one',
+  () =>
+    withFiles(async (folder) => {
+      for (const args of [...FILE_USES, ...PATH_USES, ...FOLDER_USES]) {
+        const ended = await mainHere(args, folder);
+        checkEnded(args, ended);
+        assert.is(ended.code, 2, JSON.stringify(args));
+      }
+    }),
+  { deadlineMs: 100_000 },
+);
+
+const VANISHING: readonly (readonly [args: readonly string[], lastLine: RegExp])[] = [
+  [['stress', '--seconds', '0.2', '--cpus', '1', '--scenario', 'disjoint_anon'], /^stress: SUCCESS /],
+  [['conform', 'good.txt'], /^conform: /],
+  [['faults', '--policy', 'linux-5.4'], /^faults: \d+ kinds under 1 policies$/],
+];
+
+test(
+  'when the folder of --json vanishes during the run, the report is complete, one line says so, and nothing is left',
+  () =>
+    withFiles(async (folder) => {
+      for (const [args, last] of VANISHING) {
+        const gone = join(folder, 'gone');
+        mkdirSync(gone);
+        writeFileSync(join(folder, 'good.txt'), 'map 0 8 rw private anon\ntouch 0 w\n');
+        const ended = await mainHere([...args, '--json', 'gone/x.json'], folder, () => rmSync(gone, { recursive: true, force: true }));
+        rmSync(join(folder, 'good.txt'));
+        assert.is(ended.code, 2, ended.errors);
+        assert.match(ended.out.trimEnd().split('\n').at(-1) ?? '', last);
+        assert.match(
+          ended.errors.split('\n').at(-2) ?? '', // Above it may be lines of progress.
+          /^The result could not be written to .*gone\/x\.json \(ENOENT\); name a file in a folder that exists and has room\.$/,
+        );
+      }
+    }),
+  { deadlineMs: 100_000 },
+);
+
+test.run();
