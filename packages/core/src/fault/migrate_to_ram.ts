@@ -8,7 +8,7 @@
  *                                             4 waits for A's lock, or finds the page
  *
  * @kernel mm/memory.c do_swap_page() for device-private entries; dev_pagemap_ops.migrate_to_ram
- * @fidelity reduced: one driver, which moves one page; it says SIGBUS when there is no frame
+ * @fidelity reduced: one driver, which moves one page; it says OOM when there is no frame, where others say SIGBUS
  * Next: mm/migrate.ts
  */
 import type { Pfn } from '../base/brand.ts';
@@ -21,9 +21,9 @@ import { folio_put } from '../mm/page_alloc.ts';
 import { pte_offset_map_lock, pte_same, pte_unmap_unlock } from '../mm/pte_lock.ts';
 import { pfn_swap_entry_to_page, pte_to_swp_entry } from '../mm/swap_entry.ts';
 import { at, BEFORE_MIGRATE_TO_RAM } from '../trace/points.ts';
-import { VM_FAULT_SIGBUS, type VmFault, type VmFaultBits } from './vm_fault.ts';
+import { VM_FAULT_OOM, type VmFault, type VmFaultBits } from './vm_fault.ts';
 
-/** @locks in and out: mmap read, not the VMA lock. May sleep. @returns 0, also when the page could not be moved just now, or SIGBUS. Row 40 */
+/** @locks in and out: mmap read, not the VMA lock. May sleep. @returns 0, also when the page could not be moved just now, or OOM. Row 40 */
 export function migrate_to_ram(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const pfn = lockDevicePage(cpu, vmf);
   if (pfn === NO_FOLIO) return 0;
@@ -31,7 +31,7 @@ export function migrate_to_ram(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const moved = migrateLockedFolio(cpu, pfn, 'sync', 'ram');
   folio_unlock(cpu, pfn);
   folio_put(cpu, pfn);
-  return moved === ENOMEM ? VM_FAULT_SIGBUS : 0;
+  return moved === ENOMEM ? VM_FAULT_OOM : 0;
 }
 
 /** The page of the entry, locked and with a reference; NO_FOLIO when the entry has changed (R13) or somebody else is at it. */

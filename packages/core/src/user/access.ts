@@ -69,7 +69,10 @@ function access(cpu: Cpu, vpn: Vpn, kind: number, stamp: number, errorCode: numb
     const translation = tryAccess(cpu, vpn, kind === WRITE, stamp);
     if (translation > TLB_MISS) return ACCESS_OK;
     const outcome = do_user_addr_fault(cpu, vpn, translation === TLB_PROTECTION ? errorCode | X86_PF_PROT : errorCode);
-    if (outcome !== FAULT_HANDLED && outcome !== FAULT_SIGNAL_PENDING) return outcome;
+    if (outcome !== FAULT_HANDLED && outcome !== FAULT_SIGNAL_PENDING) {
+      // The fault's own signal and a SIGKILL are both pending then, and SIGKILL comes first: what ended the wait may be what the fault complains of.
+      return user && fatal_signal_pending(cpu) ? ACCESS_KILLED : outcome;
+    }
     if (user) {
       deliverSignals(cpu);
       if (fatal_signal_pending(cpu)) return ACCESS_KILLED;

@@ -5,13 +5,7 @@
  */
 import type { Pfn, Vpn } from '@faultlab/core/base/brand';
 import { EFAULT, EHWPOISON } from '@faultlab/core/base/errno';
-import {
-  FAULT_FLAG_RETRY_NOWAIT,
-  VM_FAULT_HWPOISON,
-  VM_FAULT_RETRY,
-  VM_FAULT_SIGBUS,
-  VM_FAULT_SIGSEGV,
-} from '@faultlab/core/fault/vm_fault';
+import { FAULT_FLAG_RETRY_NOWAIT, VM_FAULT_HWPOISON, VM_FAULT_OOM, VM_FAULT_RETRY, VM_FAULT_SIGSEGV } from '@faultlab/core/fault/vm_fault';
 import { put_anon_vma } from '@faultlab/core/mm/anon_vma';
 import { makeDeviceExclusive } from '@faultlab/core/mm/device_exclusive';
 import { folio_get, folio_index, folioMapping, folioTest, PG_device, writeStamp } from '@faultlab/core/mm/folio';
@@ -149,7 +143,7 @@ row(
   (one, _lock, flags) => {
     toDevice(one, X);
     const giveBack = hog(one.cpu, 'frames', 0);
-    assert.equal(attempt(one.cpu, X, flags, 'mmap'), held(VM_FAULT_SIGBUS));
+    assert.equal(attempt(one.cpu, X, flags, 'mmap'), held(VM_FAULT_OOM));
     giveBack();
     assert.is(readsAs(one.cpu, X), WRITTEN);
   },

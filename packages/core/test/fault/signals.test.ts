@@ -260,6 +260,17 @@ for (const wait of WAITS) {
   }
 }
 
+test('a program whose read of a page was ended by SIGKILL under the lock is killed; the SIGBUS of that fault never reaches it', () => {
+  withWaits({ policy: policyByName('hold'), cached: false }, ({ cpu, helper, whenAsleep, serve }) => {
+    whenAsleep(() => send_signal(helper, cpu.id, SIGKILL));
+    assert.is(access('user', { cpu } as Waits, F, false), 'KILLED');
+    cpu.idle = serve;
+    while (serve());
+    takeSignals(cpu);
+    assert.is(access('user', { cpu } as Waits, F, false), 'ok');
+  });
+});
+
 test('a signal with a handler ends an interruptible wait, and no other', () => {
   for (const wait of WAITS) {
     withWaits({ policy: wait.policy ?? policyByName('linux-6.18'), cached: wait.cached ?? true, size: wait.size ?? {} }, (waits) => {
