@@ -1,7 +1,7 @@
 /**
  * I33, Q14: with reclaim by age on, every page that reclaim could take is on exactly one list, that of its cgroup, or on its way there in one batch; the
  * lists are sound and as long as they say; a cgroup counts as many pages as are charged to it. With it off all of that is empty.
- * Next: invariants/frames.ts
+ * Next: invariants/lru_gen.ts, invariants/frames.ts
  */
 import type { Pfn } from '../base/brand.ts';
 import { MEMCGS_MAX } from '../memory/layout.ts';
@@ -21,8 +21,9 @@ import {
   PG_lru,
 } from '../mm/folio.ts';
 import { lruBatch } from '../mm/folio_add_lru.ts';
-import { LRU_LISTS, lruHead, lruLockWord, lruSize, lruTail } from '../mm/lru.ts';
+import { ALL_LISTS, lruHead, lruLockWord, lruSize, lruTail } from '../mm/lru.ts';
 import { lruOn, memcgUsageWord } from '../mm/memcg.ts';
+import { sweepGenerations, sweepGenOfFolio } from './lru_gen.ts';
 import type { SweepState } from './sweep_state.ts';
 
 export function sweepLru(state: SweepState): void {
@@ -30,7 +31,8 @@ export function sweepLru(state: SweepState): void {
   if (m.size.frames === 0) return;
   const places = new Uint8Array(m.size.frames);
   for (let memcg = 0; memcg < MEMCGS_MAX; memcg++) {
-    for (let list = 0; list < LRU_LISTS; list++) sweepList(state, places, memcg, list);
+    for (let list = 0; list < ALL_LISTS; list++) sweepList(state, places, memcg, list);
+    sweepGenerations(state, memcg);
     if (m.words[lruLockWord(m, memcg)] !== 0) state.report('Q10', `the lock of the lists of cgroup ${memcg} is held`);
   }
   for (let id = 0; id < m.size.cpus; id++) {
@@ -88,6 +90,7 @@ function sweepFolio(state: SweepState, places: Uint8Array, charged: Int32Array, 
   const evictable = (mapping & 1) !== 0 || (file !== 0 && mappingEvictable(m, file));
   const wanted = lruOn(m) && evictable && (flags & (PG_device | PG_hwpoison)) === 0;
   if (wanted && places[pfn] !== 1) state.report('I33', `frame ${pfn} can be reclaimed, but is on ${places[pfn]} lists`);
+  sweepGenOfFolio(state, pfn, places[pfn] as number);
   if (!wanted && (places[pfn] as number) > 1) state.report('I33', `frame ${pfn} is on ${places[pfn]} lists`);
   if (places[pfn] === 0 && (flags & PG_lru) !== 0) state.report('I33', `frame ${pfn} says that it is on a list, but it is on none`);
 }

@@ -10,7 +10,7 @@ import { PERCPU_WORDS } from './percpu.ts';
 import { LINE_WORDS } from './shared_words.ts';
 
 /** Changes whenever a region or a record changes shape; memories of different versions refuse to mix. */
-export const LAYOUT_VERSION = 5;
+export const LAYOUT_VERSION = 6;
 export const LAYOUT_MAGIC = 0x6661756c;
 
 /** Words per record of each region. Record modules assert that their fields fit. */
@@ -34,7 +34,7 @@ export const RECORD_WORDS = {
   swapInfo: 64,
   swapSlot: 2,
   userfaultfd: 64,
-  memcg: 64,
+  memcg: 128,
   device: 64,
   request: 64,
   block: 4,

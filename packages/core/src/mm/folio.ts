@@ -36,6 +36,7 @@ const GENERATION = 9;
 const LOCK_OWNER = 10;
 const MEMCG = 11;
 const LRU_LIST = 12;
+const LRU_GEN = 13;
 assert(1 << SHIFT === RECORD_WORDS.folio, 'folio: the record has another size in memory/layout.ts');
 
 /** Bit 0. */
@@ -113,6 +114,8 @@ export const lruListOf = (m: SharedMemory, pfn: Pfn): number => m.folios[at(pfn,
 export const setLruListOf = (m: SharedMemory, pfn: Pfn, list: number): void => {
   m.folios[at(pfn, LRU_LIST)] = list;
 };
+/** Atomic: 1 + the generation of a folio on a list of generations, or 0; only mm/lru_gen.ts knows more. @kernel LRU_GEN_MASK of the flags */
+export const folioGenWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, LRU_GEN);
 /** The swap entry of a folio in the swap cache (PG_swapcache). @locks folio, and the swap area's to change it. @kernel folio->swap */
 export const folioSwapEntry = (m: SharedMemory, pfn: Pfn): SwpEntry => m.folios[at(pfn, PRIVATE)] as SwpEntry;
 export const setFolioSwapEntry = (m: SharedMemory, pfn: Pfn, entry: SwpEntry): void => {

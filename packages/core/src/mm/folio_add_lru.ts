@@ -22,8 +22,20 @@ import { atomic_set, atomic_xchg, READ_ONCE } from '../memory/atomic.ts';
 import { LRU_BATCH_WORDS, PC_LRU_BATCH, percpuBase } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { count_vm_event, PGACTIVATE } from '../trace/counters.ts';
-import { folio_get, folio_memcg, folioClear, folioSet, folioTest, NO_FOLIO, PG_active, PG_lru, PG_referenced } from './folio.ts';
+import {
+  folio_get,
+  folio_memcg,
+  folioClear,
+  folioSet,
+  folioTest,
+  NO_FOLIO,
+  PG_active,
+  PG_lru,
+  PG_referenced,
+  PG_workingset,
+} from './folio.ts';
 import { lruChange, lruLockWord, lruvec_add_folio } from './lru.ts';
+import { lru_gen_enabled, lru_gen_in_fault } from './lru_gen.ts';
 import { lruOn } from './memcg.ts';
 import { folio_put } from './page_alloc.ts';
 import { workingset_age_nonresident } from './workingset.ts';
@@ -39,6 +51,8 @@ const NO_LOCK = 0 as Word;
 export function folio_add_lru(cpu: Cpu, pfn: Pfn): void {
   if (!lruOn(cpu.memory)) return;
   invariant(!folioTest(cpu, pfn, PG_lru), 'I33', 'folio_add_lru: the folio is on a list already');
+  // Alone: what a fault brings is used through page tables, and young with this.
+  if (lru_gen_enabled(cpu.memory) && lru_gen_in_fault(cpu)) folioSet(cpu, pfn, PG_active);
   folio_get(cpu, pfn);
   const count = cpu.words[cpu.percpu + PC_LRU_BATCH] as number;
   atomic_set(cpu, (cpu.percpu + ENTRIES + count) as Word, pfn); // Release: what the folio is. Pairs with: drain() of another CPU.
@@ -114,6 +128,10 @@ export function folio_mark_accessed(cpu: Cpu, pfn: Pfn): void {
   if (!lruOn(cpu.memory)) return;
   if (!folioTest(cpu, pfn, PG_referenced)) {
     folioSet(cpu, pfn, PG_referenced); // Alone: a hint.
+    return;
+  }
+  if (lru_gen_enabled(cpu.memory)) {
+    folioSet(cpu, pfn, PG_workingset); // Alone: a hint. With generations nothing moves for a use through a file descriptor.
     return;
   }
   if (folioTest(cpu, pfn, PG_active)) return;

@@ -34,6 +34,17 @@ import {
   setLruNext,
   setLruPrev,
 } from './folio.ts';
+import {
+  folio_lru_gen,
+  GEN_TYPES,
+  type GenType,
+  genTypeOf,
+  lru_gen_enabled,
+  lru_gen_folio_seq,
+  lru_gen_from_seq,
+  MAX_NR_GENS,
+  setFolioGen,
+} from './lru_gen.ts';
 import { lruvecWord } from './memcg.ts';
 
 export const LRU_INACTIVE_ANON = 0;
@@ -41,6 +52,8 @@ export const LRU_ACTIVE_ANON = 1;
 export const LRU_INACTIVE_FILE = 2;
 export const LRU_ACTIVE_FILE = 3;
 export const LRU_LISTS = 4;
+/** With those of generations (mm/lru_gen.ts), of which only one kind is in use. */
+export const ALL_LISTS: number = LRU_LISTS + MAX_NR_GENS * GEN_TYPES;
 export type LruList = 0 | 1 | 2 | 3;
 
 const LOCK = 0;
@@ -51,6 +64,10 @@ const HEAD = 0;
 const TAIL = 1;
 const COUNT = 2;
 const LIST_WORDS = 4;
+
+/** The list of a generation. */
+export const genList = (gen: number, type: GenType): number => LRU_LISTS + gen * GEN_TYPES + type;
+const genOfList = (list: number): number => Math.floor((list - LRU_LISTS) / GEN_TYPES);
 
 export const lruLockWord = (m: SharedMemory, memcg: number): Word => (lruvecWord(m, memcg) + LOCK) as Word;
 /** Evictions and activations: the clock by which mm/workingset.ts tells how long a page was away. */
@@ -77,7 +94,22 @@ export function lruvec_add_folio(cpu: Cpu, pfn: Pfn): void {
   const m = cpu.memory;
   const memcg = folio_memcg(m, pfn);
   invariant(spin_is_held(cpu, lruLockWord(m, memcg)), 'I33', 'a list of pages is changed without its lock');
-  const list = folio_lru_list(folioSet(cpu, pfn, PG_lru)); // Pairs with: folio_test_clear_lru().
+  const flags = folioSet(cpu, pfn, PG_lru); // Pairs with: folio_test_clear_lru().
+  addToList(cpu, pfn, lru_gen_enabled(m) ? lru_gen_add_folio(cpu, pfn, memcg, flags) : folio_lru_list(flags));
+}
+
+/** @returns the list of its generation, which it is of from now on */
+function lru_gen_add_folio(cpu: Cpu, pfn: Pfn, memcg: number, flags: number): number {
+  const gen = lru_gen_from_seq(lru_gen_folio_seq(cpu, memcg, flags));
+  folioClear(cpu, pfn, PG_active); // Alone: that has been said with the generation.
+  setFolioGen(cpu, pfn, gen);
+  return genList(gen, genTypeOf(flags));
+}
+
+/** @locks in: the lruvec's */
+function addToList(cpu: Cpu, pfn: Pfn, list: number): void {
+  const m = cpu.memory;
+  const memcg = folio_memcg(m, pfn);
   const head = lruHead(m, memcg, list);
   setLruListOf(m, pfn, list);
   setLruNext(m, pfn, head);
@@ -90,6 +122,11 @@ export function lruvec_add_folio(cpu: Cpu, pfn: Pfn): void {
 
 /** Takes a folio off its list; its flags stay. @locks in: the lruvec's. The caller has cleared PG_lru, or nobody else can reach the folio */
 export function lruvec_del_folio(cpu: Cpu, pfn: Pfn): void {
+  takeOffList(cpu, pfn);
+  if (lruListOf(cpu.memory, pfn) >= LRU_LISTS) setFolioGen(cpu, pfn, -1);
+}
+
+function takeOffList(cpu: Cpu, pfn: Pfn): void {
   const m = cpu.memory;
   const memcg = folio_memcg(m, pfn);
   const list = lruListOf(m, pfn);
@@ -102,6 +139,19 @@ export function lruvec_del_folio(cpu: Cpu, pfn: Pfn): void {
   if (next === NO_FOLIO) m.words[listWord(m, memcg, list, TAIL)] = prev;
   else setLruPrev(m, next, prev);
   m.words[listWord(m, memcg, list, COUNT)] = lruSize(m, memcg, list) - 1;
+}
+
+/**
+ * Puts a folio on a list of generations where it says that it belongs: it may have been found young meanwhile. What it says does not change.
+ * @locks in: the lruvec's. @returns whether it was elsewhere @kernel sort_folio()
+ */
+export function lruGenSort(cpu: Cpu, pfn: Pfn): boolean {
+  const list = lruListOf(cpu.memory, pfn);
+  const gen = folio_lru_gen(cpu, pfn);
+  if (gen === genOfList(list)) return false;
+  takeOffList(cpu, pfn);
+  addToList(cpu, pfn, genList(gen, ((list - LRU_LISTS) % GEN_TYPES) as GenType));
+  return true;
 }
 
 /** Takes a folio for oneself, if it is on a list: it must be taken off it then. The caller has a reference. @kernel folio_test_clear_lru() */

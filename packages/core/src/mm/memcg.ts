@@ -28,9 +28,9 @@ const EVENT_HIGH = 4;
 const EVENT_MAX = 5;
 const EVENT_OOM = 6;
 const EVENT_OOM_KILL = 7;
-// Line 1: its lists of pages, for mm/lru.ts.
+// Lines 1 to 4: its lists of pages, for mm/lru.ts and mm/lru_gen.ts.
 const LRUVEC = 16;
-const LRUVEC_WORDS = 32;
+const LRUVEC_WORDS = 64;
 assert(LRUVEC + LRUVEC_WORDS <= RECORD_WORDS.memcg, 'memcg: the record has another size in memory/layout.ts');
 
 export const ROOT_MEMCG = 0;

@@ -7,7 +7,9 @@
 import type { Word } from '../base/brand.ts';
 import { UsageError } from '../base/errors.ts';
 import { H_LRU, H_VM } from '../memory/header.ts';
+import { MEMCGS_MAX } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
+import { checkLruGen, lruGenBits, switchLruGen } from './lru_gen.ts';
 import { lruOn, MEMCG_UNLIMITED, memcgLimits, setMemcg, switchLru } from './memcg.ts';
 import { oomKillerOn, switchOomKiller } from './oom_victim.ts';
 
@@ -43,6 +45,8 @@ export interface VmSysctl {
   readonly numaMisplaced: number;
   /** 1: pages are on lists by their age, and memory that is short is reclaimed (mm/lru.ts). Only changed while no page is in use. */
   readonly lru: number;
+  /** With `lru`: pages are in generations (1), and aging walks page tables (3). @kernel /sys/kernel/mm/lru_gen/enabled */
+  readonly lruGen: number;
   /** Limits of memory cgroup 1, in pages; whoever sets up address spaces puts them there. @kernel memory.max, memory.high */
   readonly memoryMax: number;
   readonly memoryHigh: number;
@@ -67,6 +71,7 @@ export const DEFAULT_SYSCTL: VmSysctl = {
   dirtyExpireMs: 30_000,
   numaMisplaced: 0,
   lru: 0,
+  lruGen: 0,
   memoryMax: MEMCG_UNLIMITED,
   memoryHigh: MEMCG_UNLIMITED,
   watermarkMin: 0,
@@ -78,6 +83,7 @@ export const DEFAULT_SYSCTL: VmSysctl = {
 /** @locks none: before CPUs run, or by a test that is alone. @throws UsageError for limits or marks that cannot be */
 export function setSysctl(m: SharedMemory, wanted: Partial<VmSysctl>): void {
   const all = { ...readSysctl(m), ...wanted };
+  checkLruGen(all.lruGen);
   const { watermarkMin: min, watermarkLow: low, watermarkHigh: high } = all;
   if (min > low || low > high) {
     throw new UsageError(
@@ -97,6 +103,7 @@ export function setSysctl(m: SharedMemory, wanted: Partial<VmSysctl>): void {
   switchOomKiller(m, all.oomKiller !== 0);
   if (m.size.frames === 0) return;
   switchLru(m, all.lru !== 0);
+  switchLruGen(m, all.lru !== 0 ? all.lruGen : 0, MEMCGS_MAX);
   setMemcg(m, SYSCTL_MEMCG, { max: all.memoryMax, high: all.memoryHigh });
 }
 
@@ -124,6 +131,7 @@ export const readSysctl = (m: SharedMemory): VmSysctl => ({
   dirtyExpireMs: dirty_expire_interval(m),
   numaMisplaced: m.words[NUMA_MISPLACED] as number,
   lru: lruOn(m) ? 1 : 0,
+  lruGen: lruGenBits(m),
   memoryMax: memcgLimits(m, SYSCTL_MEMCG).max,
   memoryHigh: memcgLimits(m, SYSCTL_MEMCG).high,
   watermarkMin: min_wmark_pages(m),

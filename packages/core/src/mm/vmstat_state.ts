@@ -6,7 +6,17 @@
  */
 import { MEMCGS_MAX } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
-import { LRU_ACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, LRU_INACTIVE_FILE, lruSize } from './lru.ts';
+import {
+  genList,
+  isActiveList,
+  isFileList,
+  LRU_ACTIVE_ANON,
+  LRU_ACTIVE_FILE,
+  LRU_INACTIVE_ANON,
+  LRU_INACTIVE_FILE,
+  lruSize,
+} from './lru.ts';
+import { GEN_ANON, GEN_FILE, lru_gen_is_active, MAX_NR_GENS } from './lru_gen.ts';
 import { nr_free_pages } from './page_alloc.ts';
 import { nr_file_dirty, nr_writeback } from './vmstat.ts';
 
@@ -21,11 +31,21 @@ export const VMSTAT_STATES = [
 ] as const;
 export type VmstatState = (typeof VMSTAT_STATES)[number];
 
+/** The two youngest generations count as active. */
+function inGenerations(m: SharedMemory, memcg: number, list: number): number {
+  let pages = 0;
+  for (let gen = 0; gen < MAX_NR_GENS; gen++) {
+    if (lru_gen_is_active(m, memcg, gen) === isActiveList(list))
+      pages += lruSize(m, memcg, genList(gen, isFileList(list) ? GEN_FILE : GEN_ANON));
+  }
+  return pages;
+}
+
 /** @returns pages by state */
 export function readVmstatStates(m: SharedMemory): Record<VmstatState, number> {
   const onLists = (list: number): number => {
     let pages = 0;
-    for (let memcg = 0; m.size.frames > 0 && memcg < MEMCGS_MAX; memcg++) pages += lruSize(m, memcg, list);
+    for (let memcg = 0; m.size.frames > 0 && memcg < MEMCGS_MAX; memcg++) pages += lruSize(m, memcg, list) + inGenerations(m, memcg, list);
     return pages;
   };
   return {

@@ -9,7 +9,7 @@
  *                       v                          |
  *                  active list  <------------------+   R - E <= size of what is active
  *
- * @kernel mm/workingset.c workingset_eviction(), workingset_refault(), workingset_age_nonresident(), workingset_activation()
+ * @kernel mm/workingset.c workingset_eviction(), workingset_refault(), workingset_age_nonresident(), workingset_activation(), lru_gen_eviction(), lru_gen_refault()
  * @fidelity reduced: shadows live as long as the file, or as the slot in swap is used
  * Next: mm/filemap.ts
  */
@@ -25,7 +25,7 @@ import {
   WORKINGSET_RESTORE_ANON,
   WORKINGSET_RESTORE_FILE,
 } from '../trace/counters.ts';
-import { folio_memcg, folioSet, folioTest, PG_active, PG_swapbacked, PG_workingset } from './folio.ts';
+import { folio_flags, folio_memcg, folioSet, folioTest, PG_active, PG_swapbacked, PG_workingset } from './folio.ts';
 import {
   LRU_ACTIVE_ANON,
   LRU_ACTIVE_FILE,
@@ -35,6 +35,7 @@ import {
   nonresidentAgeWord,
   refaultsWord,
 } from './lru.ts';
+import { genTypeOf, lru_gen_enabled, lru_gen_in_fault, MAX_NR_GENS, max_seq, min_seq } from './lru_gen.ts';
 import { xa_mk_value, xa_to_value } from './swap_entry.ts';
 import { get_nr_swap_pages } from './swapfile.ts';
 
@@ -52,7 +53,7 @@ export function workingset_age_nonresident(cpu: Cpu, memcg: number): number {
 /** @returns the shadow of a folio that is leaving its cache, as a number for the tree. @locks in: the folio's */
 export function workingset_eviction(cpu: Cpu, pfn: Pfn): number {
   const memcg = folio_memcg(cpu.memory, pfn);
-  const clock = workingset_age_nonresident(cpu, memcg) & CLOCK_MASK;
+  const clock = (lru_gen_enabled(cpu.memory) ? genOfFolio(cpu, pfn, memcg) : workingset_age_nonresident(cpu, memcg)) & CLOCK_MASK;
   const used = folioTest(cpu, pfn, PG_workingset) ? 1 : 0;
   return xa_mk_value((clock << CLOCK_SHIFT) | (used << MEMCG_BITS) | memcg);
 }
@@ -65,6 +66,10 @@ export function workingset_refault(cpu: Cpu, pfn: Pfn, number: number): void {
   const used = ((shadow >>> MEMCG_BITS) & 1) === 1;
   const file = !folioTest(cpu, pfn, PG_swapbacked);
   count_vm_event(cpu, file ? WORKINGSET_REFAULT_FILE : WORKINGSET_REFAULT_ANON);
+  if (lru_gen_enabled(m)) {
+    lru_gen_refault(cpu, pfn, { memcg, seq: shadow >>> CLOCK_SHIFT, used }, file);
+    return;
+  }
   const now = READ_ONCE(cpu, nonresidentAgeWord(m, memcg));
   const distance = (now - (shadow >>> CLOCK_SHIFT)) & CLOCK_MASK;
   if (distance > workingsetSize(cpu, memcg, file)) return;
@@ -74,6 +79,19 @@ export function workingset_refault(cpu: Cpu, pfn: Pfn, number: number): void {
   if (!used) return;
   folioSet(cpu, pfn, PG_workingset); // Pairs with: the wait for its lock, which is thrashing.
   atomic_fetch_add(cpu, refaultsWord(m, memcg), 1); // Alone: a count.
+  count_vm_event(cpu, file ? WORKINGSET_RESTORE_FILE : WORKINGSET_RESTORE_ANON);
+}
+
+/** With generations the clock is the number of the oldest one. @kernel lru_gen_eviction() */
+const genOfFolio = (cpu: Cpu, pfn: Pfn, memcg: number): number => min_seq(cpu, memcg, genTypeOf(folio_flags(cpu, pfn)));
+
+/** A page that comes back while generations are there that were when it went. One that a fault brings becomes active in folio_add_lru(). */
+function lru_gen_refault(cpu: Cpu, pfn: Pfn, was: { memcg: number; seq: number; used: boolean }, file: boolean): void {
+  const age = (max_seq(cpu, was.memcg) - was.seq) & CLOCK_MASK;
+  if (age >= MAX_NR_GENS) return;
+  if (lru_gen_in_fault(cpu)) count_vm_event(cpu, file ? WORKINGSET_ACTIVATE_FILE : WORKINGSET_ACTIVATE_ANON);
+  if (!was.used) return;
+  folioSet(cpu, pfn, PG_workingset); // Pairs with: the wait for its lock, which is thrashing.
   count_vm_event(cpu, file ? WORKINGSET_RESTORE_FILE : WORKINGSET_RESTORE_ANON);
 }
 

@@ -1,15 +1,14 @@
 /**
- * Everything that a program may throw away by hand: clean pages of files that nobody maps. What is dirty, mapped, being written or in a batch on its way to a
- * list stays; sync first, and it is clean.
+ * Everything that a program may throw away by hand: clean pages of files that nobody maps. What is dirty, mapped or being written stays; sync first, and it is clean.
  * @kernel fs/drop_caches.c drop_caches_sysctl_handler(), drop_pagecache_sb(), drop_slab()
- * @fidelity reduced: only this CPU's batch is emptied first; there are no slabs that could be shrunk
+ * @fidelity reduced: there are no slabs that could be shrunk
  * Next: mm/truncate.ts
  */
 import type { MappingId } from '../base/brand.ts';
 import { EINVAL } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { nrpages, shmem_mapping, tryGetFile } from '../mm/address_space.ts';
-import { lru_add_drain } from '../mm/folio_add_lru.ts';
+import { lru_add_drain_all } from '../mm/folio_add_lru.ts';
 import { fput } from '../mm/fput.ts';
 import { invalidate_mapping_pages } from '../mm/truncate.ts';
 import { FILE_END } from '../mm/unmap_mapping.ts';
@@ -28,7 +27,7 @@ export function drop_caches(cpu: Cpu, what: number): number {
   if ((what & DROP_CACHES_SLAB) !== 0) count_vm_event(cpu, DROP_SLAB);
   if ((what & DROP_CACHES_PAGECACHE) === 0) return 0;
   count_vm_event(cpu, DROP_PAGECACHE);
-  lru_add_drain(cpu);
+  lru_add_drain_all(cpu);
   let dropped = 0;
   for (let slot = 1; slot <= cacheSlots(cpu.memory, MAPPING_CACHE); slot++) dropped += dropOne(cpu, slot as MappingId);
   return dropped;

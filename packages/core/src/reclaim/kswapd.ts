@@ -21,10 +21,9 @@ import { high_wmark_pages, low_wmark_pages } from '../mm/vm_sysctl.ts';
 import { kswapdNeeded, noteKswapdRound } from '../mm/wakeup_kswapd.ts';
 import type { KthreadWork } from '../sched/kthread.ts';
 import { count_vm_event, PAGEOUTRUN } from '../trace/counters.ts';
-import { DEF_PRIORITY } from './shrink_lruvec.ts';
+import { DEF_PRIORITY, SWAP_CLUSTER_MAX } from './scan_control.ts';
 import { shrink_node } from './try_to_free_pages.ts';
 
-const SWAP_CLUSTER_MAX = 32;
 /** It looks by itself from time to time, too. */
 const PERIOD_MS = 1000;
 

@@ -18,11 +18,11 @@ import { reclaim_throttle } from '../mm/alloc_or_reclaim.ts';
 import { memcgEvent, memcgHigh, memcgMax, memcgUsage, memcgUsageWord, setMemcgHigh, setMemcgMax } from '../mm/memcg.ts';
 import { fatal_signal_pending, schedule_timeout, set_current_state, signal_pending, TASK_KILLABLE } from '../sched/task.ts';
 import { count_vm_event, count_vm_events, MEMCG_THROTTLED, MEMCG_THROTTLED_US } from '../trace/counters.ts';
+import { SWAP_CLUSTER_MAX } from './scan_control.ts';
 import { try_to_free_pages } from './try_to_free_pages.ts';
 
 /** @kernel MAX_RECLAIM_RETRIES */
 const RETRIES = 16;
-const SWAP_CLUSTER_MAX = 32;
 /** The delay for a page when usage is twice `high`, in milliseconds. @kernel HZ << MEMCG_DELAY_PRECISION_SHIFT >> MEMCG_DELAY_SCALING_SHIFT, over MEMCG_CHARGE_BATCH */
 const DELAY_MS = 1000;
 /** @kernel MEMCG_MAX_HIGH_DELAY_JIFFIES */

@@ -17,11 +17,10 @@
 import type { Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { folio_try_get, folioClear, folioSet, folioTest, lruPrev, NO_FOLIO, PG_active, PG_hwpoison, PG_workingset } from '../mm/folio.ts';
+import { folioClear, folioSet, lruPrev, NO_FOLIO, PG_active, PG_workingset } from '../mm/folio.ts';
 import { lru_add_drain } from '../mm/folio_add_lru.ts';
 import { folio_trylock, folio_unlock } from '../mm/folio_lock.ts';
 import {
-  folio_test_clear_lru,
   isActiveList,
   isFileList,
   LRU_ACTIVE_ANON,
@@ -32,48 +31,26 @@ import {
   lruLockWord,
   lruSize,
   lruTail,
-  lruvec_del_folio,
 } from '../mm/lru.ts';
-import { folio_put } from '../mm/page_alloc.ts';
+import { lru_gen_enabled } from '../mm/lru_gen.ts';
 import { get_nr_swap_pages } from '../mm/swapfile.ts';
 import { VM_EXEC } from '../mm/vm_flags.ts';
-import {
-  count_vm_event,
-  count_vm_events,
-  PGDEACTIVATE,
-  PGREFILL,
-  PGSCAN_ANON,
-  PGSCAN_DIRECT,
-  PGSCAN_FILE,
-  PGSCAN_KSWAPD,
-  PGSTEAL_ANON,
-  PGSTEAL_DIRECT,
-  PGSTEAL_FILE,
-  PGSTEAL_KSWAPD,
-} from '../trace/counters.ts';
+import { count_vm_event, count_vm_events, PGDEACTIVATE, PGREFILL } from '../trace/counters.ts';
 import { folio_referenced } from './folio_referenced.ts';
+import { lru_gen_shrink_lruvec } from './lru_gen_evict.ts';
+import { countScan, isolate, type ScanControl, SWAP_CLUSTER_MAX } from './scan_control.ts';
 import { putbackFolio, shrink_folio_list } from './shrink_folio_list.ts';
 
-/** One round of reclaim. @kernel struct scan_control */
-export interface ScanControl {
-  readonly kswapd: boolean;
-  /** Enough. */
-  readonly wanted: number;
-  /** From DEF_PRIORITY down to 0: a list is scanned for its size divided by two to that. */
-  priority: number;
-  scanned: number;
-  reclaimed: number;
-}
-/** @kernel DEF_PRIORITY */
-export const DEF_PRIORITY = 12;
-/** @kernel SWAP_CLUSTER_MAX */
-const SWAP_CLUSTER_MAX = 32;
 /** @kernel vm.swappiness */
 const SWAPPINESS = 60;
 const SWAPPINESS_ALL = 200;
 
 /** Scans the lists of a cgroup for this priority, or until enough is freed. @locks as shrink_folio_list() */
 export function shrink_lruvec(cpu: Cpu, memcg: number, sc: ScanControl): void {
+  if (lru_gen_enabled(cpu.memory)) {
+    lru_gen_shrink_lruvec(cpu, memcg, sc);
+    return;
+  }
   const left = get_scan_count(cpu, memcg, sc);
   while (left.some((count, list) => count > 0 && (list === LRU_INACTIVE_ANON || list === LRU_INACTIVE_FILE || list === LRU_ACTIVE_FILE))) {
     for (let list = 0; list < LRU_LISTS; list++) {
@@ -127,32 +104,11 @@ function isolate_lru_folios(cpu: Cpu, memcg: number, list: number, nr: number): 
   return { taken, scanned };
 }
 
-/** One that is being freed or isolated stays where it is: who does that waits for the lock. A broken one leaves its list for good. @locks in: the lruvec's */
-function isolate(cpu: Cpu, pfn: Pfn): boolean {
-  if (folioTest(cpu, pfn, PG_hwpoison)) {
-    if (folio_test_clear_lru(cpu, pfn)) lruvec_del_folio(cpu, pfn);
-    return false;
-  }
-  if (!folio_try_get(cpu, pfn)) return false;
-  if (!folio_test_clear_lru(cpu, pfn)) {
-    folio_put(cpu, pfn); // Not the last one: whoever isolated it has one.
-    return false;
-  }
-  lruvec_del_folio(cpu, pfn);
-  return true;
-}
-
 /** @locks as shrink_folio_list() */
 function shrink_inactive_list(cpu: Cpu, memcg: number, list: number, nr: number, sc: ScanControl): void {
   const { taken, scanned } = isolate_lru_folios(cpu, memcg, list, nr);
-  sc.scanned += scanned;
-  count_vm_events(cpu, sc.kswapd ? PGSCAN_KSWAPD : PGSCAN_DIRECT, scanned);
-  count_vm_events(cpu, isFileList(list) ? PGSCAN_FILE : PGSCAN_ANON, scanned);
-  if (taken.length === 0) return;
-  const freed = shrink_folio_list(cpu, taken, 'by age');
-  sc.reclaimed += freed;
-  count_vm_events(cpu, sc.kswapd ? PGSTEAL_KSWAPD : PGSTEAL_DIRECT, freed);
-  count_vm_events(cpu, isFileList(list) ? PGSTEAL_FILE : PGSTEAL_ANON, freed);
+  const freed = taken.length === 0 ? 0 : shrink_folio_list(cpu, taken, 'by age');
+  countScan(cpu, sc, { file: isFileList(list), scanned, freed });
 }
 
 /** Programs that run stay; everything else gets its second chance on the inactive list. @locks as shrink_folio_list() */

@@ -8,7 +8,8 @@ import type { Cpu } from '../cpu.ts';
 import { MEMCGS_MAX } from '../memory/layout.ts';
 import { memcgExists, ROOT_MEMCG } from '../mm/memcg.ts';
 import { noteKswapdRound } from '../mm/wakeup_kswapd.ts';
-import { DEF_PRIORITY, type ScanControl, shrink_lruvec } from './shrink_lruvec.ts';
+import { DEF_PRIORITY, type ScanControl } from './scan_control.ts';
+import { shrink_lruvec } from './shrink_lruvec.ts';
 
 /** Frees pages of one cgroup, or of all with ROOT_MEMCG. @locks see TryToFree. @returns how many were freed */
 export function try_to_free_pages(cpu: Cpu, memcg: number, pages: number): number {

@@ -130,6 +130,11 @@ export const COUNTER_NAMES = [
   'dirty_pauses',
   'folio_truncated',
   'folio_gone_found_again',
+  'lru_gen_aged',
+  'lru_gen_mm_walked',
+  'lru_gen_mm_skipped',
+  'lru_gen_young',
+  'lru_gen_sorted',
   'memcg_throttled',
   'memcg_throttled_us',
   'shmem_faults',
@@ -301,6 +306,13 @@ export const DIRTY_THROTTLED: number = index('dirty_throttled');
 export const DIRTY_PAUSES: number = index('dirty_pauses');
 export const FOLIO_TRUNCATED: number = index('folio_truncated');
 export const FOLIO_GONE_FOUND_AGAIN: number = index('folio_gone_found_again');
+/** Generations begun; processes whose page tables were looked through for that, or passed over because of their mmap_lock; entries found young. */
+export const LRU_GEN_AGED: number = index('lru_gen_aged');
+export const LRU_GEN_MM_WALKED: number = index('lru_gen_mm_walked');
+export const LRU_GEN_MM_SKIPPED: number = index('lru_gen_mm_skipped');
+export const LRU_GEN_YOUNG: number = index('lru_gen_young');
+/** Pages of the oldest generation that turned out to be of a younger one. */
+export const LRU_GEN_SORTED: number = index('lru_gen_sorted');
 /** Delays of tasks over `high` of their cgroup, and their time in microseconds. */
 export const MEMCG_THROTTLED: number = index('memcg_throttled');
 export const MEMCG_THROTTLED_US: number = index('memcg_throttled_us');

@@ -53,6 +53,7 @@ export const POINT_NAMES = [
   'before_gmap_link',
   'between_mark_and_kill',
   'between_unstable_and_reap',
+  'in_lru_gen_walk',
 ] as const;
 
 export type PointName = (typeof POINT_NAMES)[number];
@@ -108,6 +109,7 @@ export const IN_BAD_AREA: number = point('in_bad_area');
 export const BEFORE_GMAP_LINK: number = point('before_gmap_link');
 export const BETWEEN_MARK_AND_KILL: number = point('between_mark_and_kill');
 export const BETWEEN_UNSTABLE_AND_REAP: number = point('between_unstable_and_reap');
+export const IN_LRU_GEN_WALK: number = point('in_lru_gen_walk');
 
 /** Somebody who wants to know, or to hold the CPU: a test's steering, an injection, the lock-step engine. */
 export interface PointObserver {

@@ -16,7 +16,7 @@ import { gupRace } from './gup_race.ts';
 import { ioConvoyFile } from './io_convoy_file.ts';
 import { ioConvoySwap } from './io_convoy_swap.ts';
 import { killStorm } from './kill_storm.ts';
-import { kswapdPressure } from './kswapd_pressure.ts';
+import { kswapdPressure, lruGenPressure } from './kswapd_pressure.ts';
 import { manyCgroups } from './many_cgroups.ts';
 import { manySmallAreas } from './many_small_areas.ts';
 import { migrateRace } from './migrate_race.ts';
@@ -76,6 +76,7 @@ export const SCENARIOS: readonly Scenario[] = [
   reclaimVsFaults,
   cgroupLimitChanges,
   kswapdPressure,
+  lruGenPressure,
   manyCgroups,
   swarm,
   canary,

@@ -8,6 +8,7 @@
  *   reclaims itself                           <- decides: both walk the same lists, and each page is taken by one of them
  */
 import { MADV_DONTNEED } from '@faultlab/core/mm/mman';
+import type { CounterName } from '@faultlab/core/trace/counters';
 import type { FileUse, Region } from '../program/program.ts';
 import type { Scenario } from '../scenario.ts';
 import { everyCpu, mapRegion, ownRange, PRIVATE_FIXED, READ_WRITE, sharedView, striped, stripedFile } from './layout.ts';
@@ -25,15 +26,16 @@ const view = (cpu: number, cpus: number): Region => sharedView(file(cpu, cpus), 
 const common = (cpu: number, cpus: number): Region => striped('common', 1, PAGES, cpu, cpus);
 const own = (cpu: number): Region => ownRange('own', 2, OWN, cpu, READ_WRITE);
 
-export const kswapdPressure: Scenario = {
-  name: 'kswapd_pressure',
-  story: 'the machine has too few frames: they are reclaimed in the background, and by the tasks where that is too slow',
-  mustSee: ['pageoutrun', 'pgscan_kswapd', 'pgsteal_kswapd', 'pgmajfault'],
+const pressure = (name: string, story: string, lruGen: number, mustSee: readonly CounterName[]): Scenario => ({
+  name,
+  story,
+  mustSee: ['pageoutrun', 'pgscan_kswapd', 'pgsteal_kswapd', 'pgmajfault', ...mustSee],
   devices: [SWAP_DISK, { latency: 'fixed:100us' }],
   swaps: [SWAP],
   background: ['kswapd'],
   sysctl: ({ cpus, frames }) => ({
     lru: 1,
+    lruGen,
     faultAroundPages: 4,
     watermarkHigh: Math.max(2, frames - cpus * HIGH),
     watermarkLow: Math.max(1, frames - cpus * LOW),
@@ -62,4 +64,17 @@ export const kswapdPressure: Scenario = {
       ],
     },
   }),
-};
+});
+
+export const kswapdPressure: Scenario = pressure(
+  'kswapd_pressure',
+  'the machine has too few frames: they are reclaimed in the background, and by the tasks where that is too slow',
+  0,
+  [],
+);
+export const lruGenPressure: Scenario = pressure(
+  'lru_gen_pressure',
+  'the same with pages in generations: what was used is found by walks through page tables, under mmap_lock',
+  3,
+  ['lru_gen_aged', 'lru_gen_mm_walked', 'lru_gen_young'],
+);
