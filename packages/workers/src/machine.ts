@@ -18,7 +18,6 @@ import { needsThread } from './device/device_options.ts';
 import { devicesRest, deviceThreadPlans, setUpDevices } from './device/device_threads.ts';
 import { outstandingLines } from './device/outstanding_lines.ts';
 import { freezerOf, resetDoorbell, ringFreeze } from './doorbell.ts';
-import { planFor } from './inject/apply.ts';
 import { type MachineConfig, type MachineOptions, resolveConfig } from './machine_config.ts';
 import { machineState } from './machine_state.ts';
 import { MachineThreads } from './machine_threads.ts';
@@ -42,7 +41,7 @@ export async function bootMachine(options: MachineOptions = {}): Promise<Machine
   const pool = new CpuPool(config.cpus, config.heapMb, { ...common, arch, handle: memory.handle });
   try {
     await Promise.all(pool.threads.map((thread) => thread.call((control) => control.hello())));
-    const forThreads = { ...common, seed, inject: planFor(config.inject, { cpu: config.cpus, seed, role: 'background' }) };
+    const forThreads = { ...common, seed, inject: config.inject };
     const firstBackground = config.cpus + config.devices.filter(needsThread).length;
     setUpDevices(memory, config.devices, config.cpus, seed);
     const threads = await MachineThreads.start(memory, [

@@ -74,7 +74,7 @@ const OPS_SHOWN = 12;
  */
 export async function runPrograms(machine: Machine, run: ProgramsRun): Promise<RunResult> {
   const { inject = [] } = run;
-  checkInject(inject, machine.config.cpus);
+  checkInject(inject, machine.config.cpus, machine.config.background);
   const programs = Array.from({ length: machine.config.cpus }, (_, cpu) => withInjections(run.program(cpu), inject));
   if (run.seconds === undefined && programs.some((program) => program.count === undefined && program.helper !== true)) {
     throw new UsageError('A run without seconds needs programs with a count, or it would never end; give one of them.');

@@ -8,8 +8,9 @@ import { createCpu } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
 import { attachMemory, type MemoryHandle } from '@faultlab/core/memory/shared_memory';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
-import type { InjectionPlan } from '@faultlab/core/trace/injector';
 import { freezeOthers, isStopped } from './doorbell.ts';
+import { planFor } from './inject/apply.ts';
+import type { Injection } from './inject/injections.ts';
 import type { FoundViolation } from './work.ts';
 
 /** What every such thread is started with. */
@@ -22,7 +23,7 @@ export interface ThreadTask {
   readonly trace: boolean;
   readonly spin: boolean;
   /** What the thread meets while programs run. */
-  readonly inject: InjectionPlan | null;
+  readonly inject: readonly Injection[];
   /** The main thread's time origin, so that all CPUs share one clock. */
   readonly clockOrigin: number;
 }
@@ -37,8 +38,8 @@ export type ThreadNews =
   | { readonly kind: 'violation'; readonly violation: FoundViolation }
   | { readonly kind: 'threw'; readonly message: string; readonly stack: string };
 
-/** This thread as the CPU that the task names. */
-export function cpuOfThread(task: ThreadTask): Cpu {
+/** This thread as the CPU that the task names. @param thread what injections call it */
+export function cpuOfThread(task: ThreadTask, thread: string): Cpu {
   const memory = attachMemory(task.handle);
   const offset = performance.timeOrigin - task.clockOrigin;
   return createCpu({
@@ -46,7 +47,7 @@ export function cpuOfThread(task: ThreadTask): Cpu {
     memory,
     now: () => performance.now() + offset,
     seed: task.seed,
-    inject: task.inject,
+    inject: planFor(task.inject, { cpu: task.cpu, seed: task.seed, role: 'background', thread }),
     policy: task.policy,
     verify: task.verify,
     trace: task.trace && memory.size.traceEntries > 0,

@@ -2,7 +2,9 @@
  * What a machine's devices owe: the requests that were submitted and are not served. Read from outside, for reports; a glance while CPUs run.
  * Next: io/device_record.ts
  */
+import { COMPLETION_WORDS } from '../locking/completion.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
+import { folioFlagsWord } from '../mm/folio.ts';
 import {
   type DeviceId,
   REQ_OP_WRITE,
@@ -10,12 +12,14 @@ import {
   REQUEST_FREE,
   REQUEST_QUEUED,
   type RequestId,
+  requestCompletion,
   requestCount,
   requestCpu,
   requestExtent,
   requestFirst,
   requestNumber,
   requestOp,
+  requestPage,
   requestState,
   requestSubmitUs,
 } from './device_record.ts';
@@ -31,6 +35,8 @@ export interface OutstandingRequest {
   /** The CPU that submitted it. */
   readonly cpu: number;
   readonly sinceMs: number;
+  /** Words on which somebody sleeps who waits for it: of its pages, and of its end. */
+  readonly words: readonly number[];
 }
 
 const US_PER_MS = 1000;
@@ -54,11 +60,18 @@ export function outstandingRequests(m: SharedMemory, nowMs: number): Outstanding
         first: requestFirst(m, device, request),
         pages: requestCount(m, device, request),
         cpu: requestCpu(m, device, request),
+        words: wordsOf(m, device, request),
         sinceMs: Math.max(0, Math.round(((nowUs - requestSubmitUs(m, device, request)) | 0) / US_PER_MS)),
       });
     }
   }
   return found.sort((a, b) => b.sinceMs - a.sinceMs || a.device - b.device || a.number - b.number);
+}
+
+function wordsOf(m: SharedMemory, device: DeviceId, request: RequestId): number[] {
+  const words: number[] = Array.from({ length: COMPLETION_WORDS }, (_, at) => requestCompletion(m, device, request) + at);
+  for (let page = 0; page < requestCount(m, device, request); page++) words.push(folioFlagsWord(m, requestPage(m, device, request, page)));
+  return words;
 }
 
 /** Requests of all devices that somebody has and has not put back: 0 on a machine at rest. */

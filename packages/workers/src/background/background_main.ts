@@ -23,7 +23,7 @@ const WORKS: Readonly<Record<KthreadName, () => KthreadWork>> = {
 };
 
 function main(task: BackgroundTask, tell: (news: ThreadNews) => void): void {
-  const cpu = cpuOfThread(task);
+  const cpu = cpuOfThread(task, task.name);
   cpuOnline(cpu);
   tell({ kind: 'ready' });
   try {

@@ -5,7 +5,7 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { MUTANTS, UNMODELLED } from '@faultlab/core/mutants/catalogue';
 import { ARCH_ENTRIES } from '@faultlab/core/policy/arch_entries';
 import { POLICIES } from '@faultlab/core/policy/policies';
-import { INJECTIONS, parameterText } from '../inject/injections.ts';
+import { ALLOCATED, INJECTIONS, parameterText } from '../inject/injections.ts';
 import { textTable } from '../report/text_table.ts';
 import { SCENARIOS } from '../scenarios/by_name.ts';
 import type { CliCommand } from './command.ts';
@@ -40,6 +40,7 @@ const LISTS: Readonly<Record<string, () => string[]>> = {
       ]),
       ['left', 'left', 'left'],
     ),
+    `\`of\` of alloc_fail is ${[...ALLOCATED.keys()].join(', ')}.`,
     'Parameters are shown with their defaults. Rates are shares such as 1% or 0.01, times such as 200us, 5ms or 1s; `all` is every injection that a run survives.',
   ],
   mutants: () => [

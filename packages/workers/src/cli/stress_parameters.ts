@@ -12,6 +12,7 @@ import { type Injection, injectText } from '../inject/injections.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
 import { RESULT_SCHEMA } from '../run_result.ts';
 import type { Scenario } from '../scenario.ts';
+import { machineFor } from '../scenario_machine.ts';
 import { STRESS_MIX } from '../scenarios/by_name.ts';
 import type { StressOutcome } from '../stress/run_stress.ts';
 import { faultsOf } from '../stress/stress_totals.ts';
@@ -61,7 +62,7 @@ export async function parametersOf(flags: StressFlags): Promise<{ readonly param
     ...(flags.stallMs === undefined ? {} : { stallMs: flags.stallMs }),
     inject: flags.inject ?? [],
   };
-  checkInject(parameters.inject, parameters.cpus);
+  checkInject(parameters.inject, parameters.cpus, machineFor(parameters.scenarios).background);
   const tooFew = parameters.scenarios.find(({ cpusMin = 1 }) => cpusMin > flags.cpus);
   if (tooFew !== undefined) {
     throw new UsageError(

@@ -17,7 +17,7 @@ export interface DeviceTask extends ThreadTask {
 }
 
 function main(task: DeviceTask, tell: (news: ThreadNews) => void): void {
-  const cpu = cpuOfThread(task);
+  const cpu = cpuOfThread(task, 'device');
   cpuOnline(cpu);
   const server = new DeviceServer(cpu, task.device as DeviceId, task.latency, task.seed);
   tell({ kind: 'ready' });

@@ -12,7 +12,7 @@ import { POINT_NAMES, type PointName } from '@faultlab/core/trace/points';
 import type { Counters } from '../deltas.ts';
 import type { InjectedTroubles } from '../program/outcome.ts';
 import { grouped } from '../report/numbers.ts';
-import { ALLOCATED, INJECTIONS, type Injection, type InjectionName } from './injections.ts';
+import { ALLOCATED, INJECTIONS, type Injection, type InjectionName, PROGRAM } from './injections.ts';
 
 const US_PER_MS = 1000;
 
@@ -40,6 +40,8 @@ export interface PlanFor {
   readonly cpu: number;
   readonly seed: number;
   readonly role?: Role;
+  /** Of a background thread: its name. */
+  readonly thread?: string;
 }
 
 function allocFailOf(injection: Injection): NonNullable<InjectionPlan['allocFail']> {
@@ -49,7 +51,10 @@ function allocFailOf(injection: Injection): NonNullable<InjectionPlan['allocFail
 }
 
 /** What a CPU is to meet; null when that is nothing. */
-export function planFor(injections: readonly Injection[], { cpu, seed, role = 'program' }: PlanFor): InjectionPlan | null {
+export function planFor(
+  injections: readonly Injection[],
+  { cpu, seed, role = 'program', thread = PROGRAM }: PlanFor,
+): InjectionPlan | null {
   const of = (name: InjectionName): Injection | undefined => named(injections, name);
   const [allocFail, signal, spurious, full, pause, kill] = [
     of('alloc_fail'),
@@ -77,7 +82,7 @@ export function planFor(injections: readonly Injection[], { cpu, seed, role = 'p
           })),
         }),
     ...(pause === undefined ? {} : { pause: { rate: numberOf(pause, 'rate'), ms: numberOf(pause, 'time') } }),
-    ...(kill === undefined || role === 'background' || numberOf(kill, 'cpu') !== cpu
+    ...(kill === undefined || kill.values['thread'] !== thread || (thread === PROGRAM && numberOf(kill, 'cpu') !== cpu)
       ? {}
       : { kill: { point: pointOf(kill), after: numberOf(kill, 'after') } }),
   };
@@ -117,10 +122,16 @@ export function mendBackground(m: SharedMemory, devices: readonly DeviceNature[]
   });
 }
 
-/** @throws UsageError when an injection names a CPU that the run does not have */
-export function checkInject(injections: readonly Injection[], cpus: number): void {
+/** @param threads names of the machine's background threads @throws UsageError when an injection names a CPU or a thread that the run does not have */
+export function checkInject(injections: readonly Injection[], cpus: number, threads: readonly string[] = []): void {
   const kill = named(injections, 'kill_cpu');
-  if (kill === undefined || numberOf(kill, 'cpu') < cpus) return;
+  if (kill === undefined) return;
+  const thread = kill.values['thread'] as string;
+  if (thread !== PROGRAM && !threads.includes(thread)) {
+    const there = threads.length === 0 ? 'has no such threads' : `has only ${threads.join(' and ')}`;
+    throw new UsageError(`kill_cpu is for the thread ${thread}, but this run ${there}; name one that it has, or a CPU.`);
+  }
+  if (thread !== PROGRAM || numberOf(kill, 'cpu') < cpus) return;
   throw new UsageError(`kill_cpu is for CPU ${numberOf(kill, 'cpu')}, but the CPUs of this run are 0 to ${cpus - 1}; name one of them.`);
 }
 

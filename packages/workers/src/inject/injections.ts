@@ -2,6 +2,7 @@
  * The trouble that can be injected into a run: what each injection does, its parameters with their defaults and bounds, and what counts it.
  * Next: parse_inject.ts reads a specification, apply.ts turns it into what core understands.
  */
+import { KTHREAD_NAMES } from '@faultlab/core/sched/kthread';
 import { CACHE_NAMES, NODE_CACHE, XA_NODE_CACHE } from '@faultlab/core/slab/caches';
 import type { CounterName } from '@faultlab/core/trace/counters';
 import { ALLOC_ANY, ALLOC_CHARGE, ALLOC_FRAME, ALLOC_SWAP_SLOT, allocFromPool } from '@faultlab/core/trace/injector';
@@ -61,6 +62,8 @@ export const ALLOCATED: ReadonlyMap<string, number> = new Map([
   ...CACHE_NAMES.map((name, pool) => [name, allocFromPool(pool)] as const),
 ]);
 const COUNT_MAX = 1_000_000_000;
+/** Who is stopped when no thread of the machine is named: a CPU with a program. */
+export const PROGRAM = 'program';
 const CPU_MAX = 63;
 
 const SLOW: ReadonlySet<InjectionName> = new Set(['slow_io', 'delay', 'pause_cpu']);
@@ -107,8 +110,13 @@ export const INJECTIONS: readonly InjectionKind[] = [
   kind('full_swap', 'a page that is to go to swap finds every area full', [rate(0.2)]),
   kind(
     'kill_cpu',
-    'a CPU stops for ever at a named point, with the locks that it holds there, when it has passed `after` others',
-    [{ key: 'cpu', kind: 'count', standard: 0, most: CPU_MAX }, { key: 'after', kind: 'count', standard: 1_000, most: COUNT_MAX }, POINT],
+    'a CPU, or that of a `thread` of the machine, stops for ever at a named point, with the locks that it holds there, when it has passed `after` others',
+    [
+      { key: 'cpu', kind: 'count', standard: 0, most: CPU_MAX },
+      { key: 'thread', kind: 'choice', standard: PROGRAM, choices: [PROGRAM, ...KTHREAD_NAMES] },
+      { key: 'after', kind: 'count', standard: 1_000, most: COUNT_MAX },
+      POINT,
+    ],
     true,
   ),
   kind(

@@ -63,7 +63,7 @@ export const sliceSeed = (seed: number, slice: number): number => (seed + Math.i
 /** @throws UsageError for a bad option */
 export async function runStress(options: StressOptions): Promise<StressOutcome> {
   const { policy, arch = 'x86', cpus, seed, verify, scenarios, seconds, inject = [], stallMs } = options;
-  checkInject(inject, cpus);
+  checkInject(inject, cpus, machineFor(scenarios).background);
   await using machine = await bootMachine({
     policy,
     arch,

@@ -19,7 +19,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'delay:point=before_ptl,delay:point=in_fork_copy':
     'delay:point=before_ptl,rate=0.1%,time=200us,delay:point=in_fork_copy,rate=0.1%,time=200us',
   'io_error:rate=5%,io_error': 'io_error:rate=0.1%',
-  ' pause_cpu : time = 5ms , kill_cpu:cpu=2 ': 'pause_cpu:rate=0.01%,time=5ms,kill_cpu:cpu=2,after=1000,point=all',
+  ' pause_cpu : time = 5ms , kill_cpu:cpu=2 ': 'pause_cpu:rate=0.01%,time=5ms,kill_cpu:cpu=2,thread=program,after=1000,point=all',
 };
 
 for (const [text, meaning] of Object.entries(MEANINGS)) {
@@ -155,7 +155,7 @@ test('each injection reaches the plan of a CPU; only one CPU is stopped, no help
   assert.ok('kill' in (planFor(everything, { cpu: 1, seed: 5 }) ?? {}));
   assert.equal(planFor(everything, { cpu: 0, seed: 5 })?.signal, { rate: 0.01, fatal: 0.5 });
   assert.equal(planFor(everything, { cpu: 2, seed: 5, role: 'helper' })?.signal, { rate: 0.01, fatal: 0 });
-  assert.equal(Object.keys(planFor(everything, { cpu: 1, seed: 5, role: 'background' }) ?? {}), [
+  assert.equal(Object.keys(planFor(everything, { cpu: 1, seed: 5, role: 'background', thread: 'kswapd' }) ?? {}), [
     'seed',
     'allocFail',
     'spuriousWake',
@@ -170,9 +170,25 @@ test('each injection reaches the plan of a CPU; only one CPU is stopped, no help
 test('a CPU that the run does not have cannot be stopped', () => {
   checkInject(parseInject('kill_cpu:cpu=3'), 4);
   assert.throws(
-    () => checkInject(parseInject('kill_cpu:cpu=4'), 4),
+    () => checkInject(parseInject('kill_cpu:cpu=4'), 4, ['kswapd']),
     (error: Error) => error instanceof UsageError && /kill_cpu is for CPU 4, but the CPUs of this run are 0 to 3/.test(error.message),
   );
+});
+
+test('a thread of the machine can be stopped in place of a CPU, if the machine has it', () => {
+  const kill = parseInject('kill_cpu:thread=kswapd');
+  checkInject(kill, 1, ['writeback', 'kswapd']);
+  for (const threads of [[], ['writeback']]) {
+    assert.throws(
+      () => checkInject(kill, 4, threads),
+      (error: Error) =>
+        error instanceof UsageError &&
+        /^kill_cpu is for the thread kswapd, but this run has (no such threads|only writeback); name/.test(error.message),
+    );
+  }
+  assert.is(planFor(kill, { cpu: 0, seed: 5 }), null);
+  assert.is(planFor(kill, { cpu: 5, seed: 5, role: 'background', thread: 'writeback' }), null);
+  assert.ok('kill' in (planFor(kill, { cpu: 5, seed: 5, role: 'background', thread: 'kswapd' }) ?? {}));
 });
 
 test('what was asked for is counted in one line, also when it never happened', () => {
