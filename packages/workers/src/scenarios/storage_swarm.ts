@@ -159,6 +159,8 @@ export const storageSwarm: Scenario = {
   cpusMin: 2,
   devices: [DISK, SWAP_DISK],
   swaps: [{ ...SWAP, device: 1 }],
+  // A throttled writer may hold mmap_lock while everybody else, and with them whoever would write back, waits for it.
+  background: ['writeback'],
   sysctl: { dirtyBackground: 4, dirtyThresh: 16, numaMisplaced: 1 },
   files: (shape) =>
     filesFor(planFor(shape), 0, shape.cpus).map(({ pages, initial }) => (initial === 'zero' ? memoryFile(pages) : diskFile(pages))),
