@@ -40,6 +40,22 @@ export function drawLatencyUs(model: LatencyModel, prng: Prng, index: number): n
   }
 }
 
+/** The mean of the times, in microseconds: what decides how many requests a device serves in a second. */
+export function meanLatencyUs(model: LatencyModel): number {
+  switch (model.kind) {
+    case 'zero':
+      return 0;
+    case 'fixed':
+      return model.us;
+    case 'uniform':
+      return (model.lowUs + model.highUs) / 2;
+    case 'lognormal':
+      return (1 - model.tailShare) * model.medianUs * Math.exp(model.sigma ** 2 / 2) + model.tailShare * model.tailUs;
+    case 'list':
+      return model.us.reduce((sum, us) => sum + us, 0) / model.us.length;
+  }
+}
+
 /** Uniform in [0, 1). */
 const unit = (prng: Prng): number => prng.next() / TWO_32;
 

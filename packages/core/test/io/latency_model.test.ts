@@ -1,7 +1,7 @@
 /** Latency models: the texts they are written in, and the times that a seed gives. */
 import { UsageError } from '@faultlab/core/base/errors';
 import { Prng } from '@faultlab/core/base/prng';
-import { drawLatencyUs, LATENCY_US_MAX, type LatencyModel } from '@faultlab/core/io/latency_model';
+import { drawLatencyUs, LATENCY_US_MAX, type LatencyModel, meanLatencyUs } from '@faultlab/core/io/latency_model';
 import { type LatencyFile, latencyText, parseLatency, parseLatencyList } from '@faultlab/core/io/parse_latency';
 import { assert, suite } from '@faultlab/test-support';
 import fc from 'fast-check';
@@ -152,6 +152,15 @@ test('lognormal times have their median, their spread and their tail', () => {
   near(quantile(body, 0.5), 200, 0.03);
   near(quantile(body, 0.8413), 200 * Math.exp(sigma), 0.05);
   near(quantile(body, 0.1587), 200 / Math.exp(sigma), 0.05);
+});
+
+test('the mean is that of many draws', () => {
+  for (const text of ['zero', 'fixed:100us', 'uniform:50us-2ms', 'lognormal:200us,sigma=0.8', 'lognormal:80us,sigma=0.6,tail=5%:2ms']) {
+    const model = parseLatency(text) as LatencyModel;
+    const drawn = draws(model, 100_000);
+    near(drawn.reduce((sum, us) => sum + us, 0) / drawn.length, meanLatencyUs(model), 0.02);
+  }
+  assert.is(meanLatencyUs({ kind: 'list', us: [1, 2, 6] }), 3);
 });
 
 test.run();

@@ -5,6 +5,7 @@
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { Command, CommanderError } from 'commander';
 import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, EXIT_MISUSE, EXIT_STALL } from './command.ts';
+import { compareCommand } from './compare.ts';
 import { conformCommand } from './conform.ts';
 import { faultsCommand } from './faults.ts';
 import { guardOutput } from './guard_output.ts';
@@ -13,7 +14,7 @@ import { replayCommand } from './replay.ts';
 import { stressCommand } from './stress.ts';
 
 /** In the order of the help. */
-const COMMANDS: readonly CliCommand[] = [stressCommand, replayCommand, conformCommand, faultsCommand, listCommand];
+const COMMANDS: readonly CliCommand[] = [stressCommand, compareCommand, replayCommand, conformCommand, faultsCommand, listCommand];
 
 /** Runs the command that `args` names. @param streams where it prints, the process's own when not given @returns the exit code */
 export async function main(args: readonly string[], streams?: Pick<CliContext, 'out' | 'errors'>): Promise<number> {

@@ -1,5 +1,5 @@
 /**
- * Each CPU reads a file of its own through a mapping, again and again, in a memory cgroup that holds about 0.6 of what they read.
+ * Each CPU reads a file of its own through a mapping, again and again, in a memory cgroup that holds a little less than what they read.
  *
  *   CPU 0                                     CPU 1
  *   fault: the page is not in memory
@@ -17,7 +17,7 @@ import { diskFile } from './storage.ts';
 
 const PAGES = 32;
 /** Of the working set. A file is read with one request, so it is also what the requests under way bring, and a page is old soon. */
-const SHARE = 0.6;
+const SHARE = 0.8;
 
 const file = (cpu: number): FileUse => ({ name: `file of CPU ${cpu}`, pages: PAGES, initial: 'token', writes: 'none', discards: 'mine' });
 const view = (cpu: number): Region => ({

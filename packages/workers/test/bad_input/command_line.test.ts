@@ -19,6 +19,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     ...['--policy', '--arch', '--scenario', '--cpus', '--seconds', '--seed', '--hours', '--resume', '--checkpoint'],
     ...['--inject', '--stall-ms'],
   ],
+  compare: ['--scenario', '--policies', '--runs', '--seconds', '--cpus', '--seed'],
   replay: ['--policy', '--speed', '--io', '--show', '--inject', '--seed', '--stall-ms'],
   conform: ['--policy', '--show', '--inject', '--seed'],
   faults: ['--policy'],
