@@ -9,9 +9,7 @@ import { textTable } from './report/text_table.ts';
 export function stallReport(states: readonly CpuState[], guilty: readonly number[], stallMs: number): string {
   const who = guilty.length === 1 ? `CPU ${guilty[0]} has` : `CPUs ${guilty.join(', ')} have`;
   const lines = [`${who} made no progress for ${stallMs} ms.`, ...stateTable(states)];
-  const cycle = waitCycle(states);
-  if (cycle !== undefined) lines.push('', ...cycleLines(states, cycle));
-  return lines.join('\n');
+  return [...lines, ...cycleLines(states)].join('\n');
 }
 
 /** Who holds and who waits for what, one line per CPU. */
@@ -33,10 +31,13 @@ function waitText(state: CpuState): string {
   return `${kind} of ${name} for ${sinceMs} ms${holders}`;
 }
 
-function cycleLines(states: readonly CpuState[], cycle: readonly number[]): string[] {
+/** The circle of CPUs that wait for each other, after an empty line; nothing when there is none. */
+export function cycleLines(states: readonly CpuState[]): string[] {
+  const cycle = waitCycle(states);
+  if (cycle === undefined) return [];
   const steps = cycle.slice(0, -1).map((cpu, position) => {
     const waits = states.find((state) => state.cpu === cpu)?.waits;
     return `  CPU ${cpu} waits for ${waits?.name ?? 'something'}, which CPU ${cycle[position + 1]} holds`;
   });
-  return ['They wait for each other:', ...steps];
+  return ['', 'They wait for each other:', ...steps];
 }

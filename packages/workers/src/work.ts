@@ -22,7 +22,7 @@ export interface WorkContext {
 }
 
 /** The default export of a work module. What it returns crosses threads, so it is plain data. */
-export type Work<Data, Result> = (context: WorkContext, data: Data) => Result;
+export type Work<Data, Result> = (context: WorkContext, data: Data) => Result | Promise<Result>;
 
 /** One CPU's part of a run. */
 export interface WorkOrder {

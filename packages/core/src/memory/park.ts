@@ -49,10 +49,11 @@ export function endWait(cpu: Parker): void {
 }
 
 /**
- * Sleeps while the word holds `seen`, at most `timeoutMs` and at most PARK_MS_MAX; an injection may end it earlier.
+ * Sleeps while the word holds `seen`, at most `timeoutMs`; an injection may end it earlier. Without a gate also at most PARK_MS_MAX, so that a
+ * sleep without a time-out is one that only others end: in lock-step a sleep that nobody can end is found at once.
  * Call between beginWait and endWait. @throws MachineStopped when the machine is frozen
  */
-export function park(cpu: Parker, word: Word, seen: number, timeoutMs: number = PARK_MS_MAX): ParkResult {
+export function park(cpu: Parker, word: Word, seen: number, timeoutMs: number = Number.POSITIVE_INFINITY): ParkResult {
   return parkUndisturbed(cpu, word, seen, cpu.inject === null ? timeoutMs : Math.min(timeoutMs, cpu.inject.atSleep()));
 }
 

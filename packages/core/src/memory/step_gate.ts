@@ -13,6 +13,9 @@ export const STEP_POINT = 3;
 /** Advice to let others run, from a spin loop. */
 export const STEP_RELAX = 4;
 export type StepKind = 0 | 1 | 2 | 3 | 4;
+/** What a gate itself does in park(), and in unpark(): the look at the word before the sleep, and the wake-up. No kinds of step(). */
+export const STEP_PARK = 5;
+export const STEP_WAKE = 6;
 
 export const PARK_WOKEN = 0;
 export const PARK_NOT_EQUAL = 1;
@@ -22,7 +25,7 @@ export type ParkResult = 0 | 1 | 2;
 export interface StepGate {
   /** Returns when it is this CPU's turn to do the operation. */
   step(cpu: CpuId, kind: StepKind, word: number): void;
-  /** Sleeps while the word holds `seen`. Same results as Atomics.wait. */
+  /** Sleeps while the word holds `seen`, at most for `timeoutMs`, which may be Infinity. Same results as Atomics.wait. */
   park(cpu: CpuId, word: Word, seen: number, timeoutMs: number): ParkResult;
   /** Wakes up to `count` sleepers on the word. Returns how many. */
   unpark(cpu: CpuId, word: Word, count: number): number;

@@ -63,6 +63,11 @@ export function registerKthread(m: SharedMemory, id: KthreadId, cpu: number): vo
   m.words[cpuOf(id)] = cpu + 1;
 }
 
+/** There is no such thread any more. @locks none: it does not run */
+export function forgetKthread(m: SharedMemory, id: KthreadId): void {
+  m.words[cpuOf(id)] = 0;
+}
+
 /** The CPU of the thread, or -1: there is no such thread. */
 export const kthreadCpu = (m: SharedMemory, id: KthreadId): number => (m.words[cpuOf(id)] as number) - 1;
 

@@ -16,7 +16,7 @@ import { assert } from '../base/assert.ts';
 import type { CpuId, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_and, atomic_fetch_or, atomic_read, atomic_set, atomic_xchg } from '../memory/atomic.ts';
-import { beginWait, endWait, PARK_MS_MAX, parkUndisturbed, unpark } from '../memory/park.ts';
+import { beginWait, endWait, parkUndisturbed, unpark } from '../memory/park.ts';
 import { PC_SIGPENDING, PC_TASK_STATE, percpuBase } from '../memory/percpu.ts';
 import { TRACE_SLEEP } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
@@ -78,7 +78,7 @@ function sleepUntilRunnable(cpu: Cpu, kind: number, word: Word, deadline: number
     if (state === TASK_RUNNING) break;
     interruptible = state & TASK_INTERRUPTIBLE;
     if (signal_pending_state(cpu, state)) break;
-    const left = deadline === Number.POSITIVE_INFINITY ? PARK_MS_MAX : deadline - cpu.now();
+    const left = deadline === Number.POSITIVE_INFINITY ? deadline : deadline - cpu.now();
     if (left <= 0) break;
     slept = true;
     if (cpu.idle === null || !cpu.idle()) parkUndisturbed(cpu, stateWord, state, Math.min(left, spuriousMs));

@@ -4,30 +4,21 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { cpuOffline, cpuOnline } from '@faultlab/core/boot';
-import { writebackWork } from '@faultlab/core/io/writeback_thread';
-import { kswapdWork } from '@faultlab/core/reclaim/kswapd';
-import { oomReaperWork } from '@faultlab/core/reclaim/oom_reaper';
-import { KTHREAD_NAMES, type KthreadName, type KthreadWork, kthread } from '@faultlab/core/sched/kthread';
+import { KTHREAD_NAMES, type KthreadName, kthread } from '@faultlab/core/sched/kthread';
 import { cpuOfThread, endingOf, type ThreadNews, type ThreadTask } from '../thread_news.ts';
+import { KTHREAD_WORKS } from './kthread_works.ts';
 
 /** What a thread needs to become a background thread. */
 export interface BackgroundTask extends ThreadTask {
   readonly name: KthreadName;
 }
 
-/** What each of them does. */
-const WORKS: Readonly<Record<KthreadName, () => KthreadWork>> = {
-  writeback: writebackWork,
-  kswapd: kswapdWork,
-  oom_reaper: oomReaperWork,
-};
-
 function main(task: BackgroundTask, tell: (news: ThreadNews) => void): void {
   const cpu = cpuOfThread(task, task.name);
   cpuOnline(cpu);
   tell({ kind: 'ready' });
   try {
-    kthread(cpu, KTHREAD_NAMES.indexOf(task.name), WORKS[task.name](), { leave: cpuOffline, enter: cpuOnline });
+    kthread(cpu, KTHREAD_NAMES.indexOf(task.name), KTHREAD_WORKS[task.name](), { leave: cpuOffline, enter: cpuOnline });
   } catch (thrown) {
     tell(endingOf(cpu, thrown));
   }

@@ -4,9 +4,11 @@
  */
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { Command, CommanderError } from 'commander';
+import { againCommand } from './again.ts';
 import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, EXIT_MISUSE, EXIT_STALL } from './command.ts';
 import { compareCommand } from './compare.ts';
 import { conformCommand } from './conform.ts';
+import { exploreCommand } from './explore.ts';
 import { faultsCommand } from './faults.ts';
 import { guardOutput } from './guard_output.ts';
 import { listCommand } from './list.ts';
@@ -14,7 +16,16 @@ import { replayCommand } from './replay.ts';
 import { stressCommand } from './stress.ts';
 
 /** In the order of the help. */
-const COMMANDS: readonly CliCommand[] = [stressCommand, compareCommand, replayCommand, conformCommand, faultsCommand, listCommand];
+const COMMANDS: readonly CliCommand[] = [
+  stressCommand,
+  compareCommand,
+  exploreCommand,
+  againCommand,
+  replayCommand,
+  conformCommand,
+  faultsCommand,
+  listCommand,
+];
 
 /** Runs the command that `args` names. @param streams where it prints, the process's own when not given @returns the exit code */
 export async function main(args: readonly string[], streams?: Pick<CliContext, 'out' | 'errors'>): Promise<number> {

@@ -89,7 +89,7 @@ async function attempt(cpu: Cpu, arena: ArenaMap, order: WorkOrder): Promise<End
     const work = loaded.default as Work<unknown, unknown>;
     takeSignals(cpu); // What an earlier run sent too late is not for this one.
     cpuOnline(cpu);
-    const result = work(contextOf(cpu, arena, order.seed), order.data);
+    const result = await work(contextOf(cpu, arena, order.seed), order.data);
     cpuOffline(cpu);
     leave(cpu);
     return { end: 'finished', result } as Ending;

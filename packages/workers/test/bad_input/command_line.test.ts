@@ -23,6 +23,11 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   replay: ['--policy', '--speed', '--io', '--show', '--inject', '--seed', '--stall-ms'],
   conform: ['--policy', '--show', '--inject', '--seed'],
   faults: ['--policy'],
+  explore: [
+    ...['--scenario', '--strategy', '--depth', '--bound', '--schedules', '--seconds', '--seed', '--cpus', '--ops'],
+    ...['--policy', '--mutant'],
+  ],
+  again: [],
   list: [],
 };
 /** Options whose value may be nearly any text, because it names a file that is written; see FOLDER_USES. */

@@ -13,6 +13,8 @@ const FILE_USES: readonly (readonly string[])[] = Object.keys(FILES).flatMap((na
   ['replay', name],
   ['stress', '--policy', `./${name}`],
   ['faults', '--policy', `./${name}`],
+  ['explore', '--scenario', 'canary', '--policy', `./${name}`],
+  ['again', name],
   ['stress', '--resume', name],
   ['replay', '--io', `list:${name}`, 'trace.txt'],
 ]);
@@ -34,11 +36,13 @@ const PATH_USES: readonly (readonly string[])[] = NO_FILES.flatMap((path) => [
   ['replay', path],
   ['stress', '--policy', `./${path}`],
   ['stress', '--resume', path],
+  ['again', path],
   ['replay', '--io', `list:${path}`, 'trace.txt'],
 ]);
 const FOLDER_USES: readonly (readonly string[])[] = NO_FILES.filter((path) => !FOLDERS.includes(path)).flatMap((path) => [
   ['stress', '--hours', '1', '--result', `${path}/x`],
   ['faults', '--json', `${path}/x`],
+  ['explore', '--scenario', 'canary', '--json', `${path}/x`],
 ]);
 
 test(

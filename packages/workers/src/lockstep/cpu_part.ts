@@ -1,0 +1,144 @@
+/**
+ * One CPU's part of a schedule: a fresh Cpu with the gate, the work, and what it threw.
+ * Next: gate.ts
+ */
+import type { CpuId } from '@faultlab/core/base/brand';
+import { InvariantError } from '@faultlab/core/base/errors';
+import { cpuOnline, createCpu } from '@faultlab/core/boot';
+import type { Cpu } from '@faultlab/core/cpu';
+import { rcu_idle_enter, rcu_idle_exit } from '@faultlab/core/locking/rcu';
+import { checkFreeze, endWait } from '@faultlab/core/memory/park';
+import { PC_PROGRESS, PC_RUN_STATE, PC_TASK_STATE, RUN_DONE } from '@faultlab/core/memory/percpu';
+import { TASK_RUNNING } from '@faultlab/core/sched/task';
+import { isStopped, leave } from '../doorbell.ts';
+import type { WorkContext } from '../work.ts';
+import { B_CLOSING, B_ENDED, B_PROGRAM_SEED, B_SCHEDULE, B_STEPS, ENDED_DEADLOCK, ENDED_THROWN, ENDED_WELL } from './board.ts';
+import type { LockstepGate } from './gate.ts';
+import type { Finding, LockstepOrder, PartWork } from './lockstep_order.ts';
+import { stateLines } from './state_lines.ts';
+
+/** Findings that a thread keeps. */
+const FINDINGS_KEPT = 16;
+
+export class CpuPart {
+  readonly #context: WorkContext;
+  readonly #order: LockstepOrder;
+  readonly #gate: LockstepGate;
+  readonly #work: PartWork;
+  readonly findings: Finding[] = [];
+
+  constructor(context: WorkContext, order: LockstepOrder, gate: LockstepGate, work: PartWork) {
+    this.#context = context;
+    this.#order = order;
+    this.#gate = gate;
+    this.#work = work;
+    gate.onStall = (ended) => this.#stalled(ended);
+  }
+
+  /**
+   * Called with the turn, returns without it. @returns whether this CPU was the last one
+   * @throws MachineStopped when the machine was frozen from outside
+   */
+  play(leader = 0): boolean {
+    const { board } = this.#order;
+    if (board[B_ENDED] === ENDED_WELL) {
+      try {
+        this.#run();
+      } catch (thrown) {
+        if (this.#gate.frozenFromOutside) throw thrown;
+        if (!isStopped(thrown)) this.#threw(thrown);
+      }
+    }
+    return this.#gate.leave(leader);
+  }
+
+  #run(): void {
+    const cpu = this.#cpu();
+    cpuOnline(cpu);
+    try {
+      this.#work(this.#contextOf(cpu), this.#order.work.data);
+    } catch (thrown) {
+      if (!isStopped(thrown) || this.#order.board[B_CLOSING] === 0) throw thrown;
+      this.#endService(cpu);
+      return;
+    }
+    this.#gate.finished();
+    rcu_idle_enter(cpu);
+    cpu.words[cpu.percpu + PC_RUN_STATE] = RUN_DONE;
+    leave(cpu);
+  }
+
+  /** Who serves is ended while it sleeps, with nothing in its hands: it is as if it had never come. */
+  #endService(cpu: Cpu): void {
+    endWait(cpu);
+    cpu.words[cpu.percpu + PC_TASK_STATE] = TASK_RUNNING;
+    cpu.words[cpu.percpu + PC_RUN_STATE] = RUN_DONE;
+  }
+
+  #cpu(): Cpu {
+    const { policy, arch, verify, trace, spin, board, roles } = this.#order;
+    const { id, memory } = this.#context.cpu;
+    return createCpu({
+      id: id as CpuId,
+      memory,
+      now: this.#gate.now,
+      seed: board[B_PROGRAM_SEED] as number,
+      policy,
+      arch,
+      verify,
+      trace: trace && memory.size.traceEntries > 0,
+      // A device that spins until a request is due would count operations for nothing.
+      spin: spin && roles[id] !== 'server',
+      gate: this.#gate,
+      points: this.#gate,
+    });
+  }
+
+  #contextOf(cpu: Cpu): WorkContext {
+    const { arena } = this.#context;
+    const gate = this.#gate;
+    const progressWord = cpu.percpu + PC_PROGRESS;
+    return {
+      cpu,
+      arena,
+      seed: this.#order.board[B_PROGRAM_SEED] as number,
+      arrive: () => {
+        rcu_idle_enter(cpu);
+        gate.gather();
+        rcu_idle_exit(cpu);
+        gate.settled();
+      },
+      stopRequested: () => {
+        checkFreeze(cpu);
+        return false;
+      },
+      progress: () => {
+        gate.progress();
+        cpu.words[progressWord] = ((cpu.words[progressWord] as number) + 1) | 0;
+      },
+    };
+  }
+
+  #threw(thrown: unknown): void {
+    const error = thrown instanceof Error ? thrown : new Error(`something that is not an Error was thrown: ${String(thrown)}`);
+    const { stack = '' } = error;
+    const broken = error instanceof InvariantError;
+    const message = broken ? error.message.replace(`${error.id}: `, '') : `${error.name}: ${error.message}`;
+    this.#found(broken ? error.id : 'threw', message, stack);
+    this.#gate.end(ENDED_THROWN);
+  }
+
+  #stalled(ended: number): void {
+    const { board, stillMax } = this.#order;
+    if (ended === ENDED_DEADLOCK) this.#found('deadlock', 'everybody waits, and nobody is left who could end a wait', '');
+    else this.#found('livelock', `no CPU finished anything in ${stillMax} operations (${board[B_STEPS]} in all)`, '');
+  }
+
+  #found(id: string, message: string, stack: string): void {
+    if (this.findings.length >= FINDINGS_KEPT) return;
+    const { board } = this.#order;
+    const { cpu, arena } = this.#context;
+    const state = stateLines(cpu.memory, arena, board, this.#gate.now());
+    this.findings.push({ schedule: board[B_SCHEDULE] as number, id, message, cpu: cpu.id, stack, state });
+  }
+}
