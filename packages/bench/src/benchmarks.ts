@@ -9,6 +9,8 @@ import { faultAtomics } from './macro/fault_atomics.ts';
 import { faultCost } from './macro/fault_cost.ts';
 import { faultWait } from './macro/fault_wait.ts';
 import { fileFaultCost } from './macro/file_fault_cost.ts';
+import { lruCost } from './macro/lru_cost.ts';
+import { reclaimRate } from './macro/reclaim_rate.ts';
 import { addAtomicLatency } from './micro/atomic/latency.ts';
 import { atomicWorks } from './micro/atomic/throughput.ts';
 import { addCompletionLatency } from './micro/completion/latency.ts';
@@ -78,5 +80,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   faultAtomics,
   faultWait,
   deviceWait,
+  lruCost,
+  reclaimRate,
   machineBoot,
 ];

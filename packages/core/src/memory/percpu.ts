@@ -83,6 +83,9 @@ export const PC_LRU_BATCH = 784;
 export const LRU_BATCH_WORDS = 32;
 // --- line 51: small per-task state: pages dirtied since the last look at the dirty limits ---------------------------------------------
 export const PC_NR_DIRTIED = 816;
+/** Entries at the beginning of the batch of pages that another CPU has brought to their lists already, and the lock under which it does. */
+export const PC_LRU_TAKEN = 817;
+export const PC_LRU_LOCK = 818;
 /** The slot that this CPU was given last, of each of the 8 swap areas. */
 export const PC_SWAP_LAST = 824;
 

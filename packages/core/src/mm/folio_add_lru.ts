@@ -1,13 +1,15 @@
 /**
  * Pages on their way to the lists: each CPU collects some, so that it takes the lock of a list rarely. A page in a batch has one reference more, and
- * nobody can isolate it. Whoever needs the pages of all batches on their lists empties those of the others too: an entry belongs to him who
- * takes it out.
+ * nobody can isolate it. Whoever needs the pages of all batches on their lists empties those of the others too. A CPU adds to its batch without
+ * a lock, and everybody empties it under one.
  *
- *   adding CPU                                CPU that drains all
- *   1 entry: the folio, and a reference
- *                                             2 xchg: the folio, and none  <- decides: the folio and its reference are this CPU's
- *   3 the batch is full; xchg: nothing there
- *                                             4 list, reference back
+ *   adding CPU                                CPU that drains all (the batch's lock held)
+ *   1 entry n: the folio
+ *   2 the batch's reference: a full barrier
+ *                                             3 count is n: takes the entries before n  <- decides: n has come too late, and stays
+ *   4 count = n + 1
+ *                                             5 taken = n
+ *   6 the batch is full: the lock; entries from n on go to their lists
  *
  * @kernel mm/swap.c folio_add_lru(), lru_add_drain_cpu(), lru_add_drain_all(), folio_mark_accessed(), folio_activate(); include/linux/pagevec.h
  *   struct folio_batch
@@ -18,32 +20,21 @@ import { assert, invariant } from '../base/assert.ts';
 import type { Pfn, Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { atomic_set, atomic_xchg, READ_ONCE } from '../memory/atomic.ts';
-import { LRU_BATCH_WORDS, PC_LRU_BATCH, percpuBase } from '../memory/percpu.ts';
+import { atomic_read, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
+import { LRU_BATCH_WORDS, PC_LRU_BATCH, PC_LRU_LOCK, PC_LRU_TAKEN, percpuBase } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { count_vm_event, PGACTIVATE } from '../trace/counters.ts';
-import {
-  folio_get,
-  folio_memcg,
-  folioClear,
-  folioSet,
-  folioTest,
-  NO_FOLIO,
-  PG_active,
-  PG_lru,
-  PG_referenced,
-  PG_workingset,
-} from './folio.ts';
+import { folio_get, folio_memcg, folioClear, folioSet, folioTest, PG_active, PG_lru, PG_referenced, PG_workingset } from './folio.ts';
 import { lruChange, lruLockWord, lruvec_add_folio } from './lru.ts';
 import { lru_gen_enabled, lru_gen_in_fault } from './lru_gen.ts';
 import { lruOn } from './memcg.ts';
-import { folio_put } from './page_alloc.ts';
+import { folio_put_testzero, freeFolios } from './page_alloc.ts';
 import { workingset_age_nonresident } from './workingset.ts';
 
 /** @kernel PAGEVEC_SIZE */
 const BATCH = 31;
 assert(BATCH + 1 <= LRU_BATCH_WORDS, 'folio_add_lru: the batch has another size in memory/percpu.ts');
-/** The count before them is for the CPU itself alone: entries below it may have been emptied. */
+/** The entries come after their count, which only the CPU itself changes. Those before PC_LRU_TAKEN are history. */
 const ENTRIES = PC_LRU_BATCH + 1;
 const NO_LOCK = 0 as Word;
 
@@ -53,19 +44,26 @@ export function folio_add_lru(cpu: Cpu, pfn: Pfn): void {
   invariant(!folioTest(cpu, pfn, PG_lru), 'I33', 'folio_add_lru: the folio is on a list already');
   // Alone: what a fault brings is used through page tables, and young with this.
   if (lru_gen_enabled(cpu.memory) && lru_gen_in_fault(cpu)) folioSet(cpu, pfn, PG_active);
-  folio_get(cpu, pfn);
-  const count = cpu.words[cpu.percpu + PC_LRU_BATCH] as number;
-  atomic_set(cpu, (cpu.percpu + ENTRIES + count) as Word, pfn); // Release: what the folio is. Pairs with: drain() of another CPU.
-  cpu.words[cpu.percpu + PC_LRU_BATCH] = count + 1;
+  const { words, percpu } = cpu;
+  const count = words[percpu + PC_LRU_BATCH] as number;
+  WRITE_ONCE(cpu, (percpu + ENTRIES + count) as Word, pfn);
+  folio_get(cpu, pfn); // Full: the entry comes before its count. Pairs with: drain() of another CPU.
+  WRITE_ONCE(cpu, (percpu + PC_LRU_BATCH) as Word, count + 1);
   if (count + 1 === BATCH) lru_add_drain(cpu);
 }
 
 /** Empties the batch of this CPU. Never sleeps. */
 export function lru_add_drain(cpu: Cpu): void {
-  const count = cpu.words[cpu.percpu + PC_LRU_BATCH] as number;
+  const { words, percpu } = cpu;
+  const count = words[percpu + PC_LRU_BATCH] as number;
   if (count === 0) return;
-  drain(cpu, cpu.percpu, count);
-  cpu.words[cpu.percpu + PC_LRU_BATCH] = 0;
+  const lock = (percpu + PC_LRU_LOCK) as Word;
+  spin_lock(cpu, lock);
+  const last = drain(cpu, percpu, words[percpu + PC_LRU_TAKEN] as number, count);
+  words[percpu + PC_LRU_TAKEN] = 0;
+  WRITE_ONCE(cpu, (percpu + PC_LRU_BATCH) as Word, 0); // Alone: under the lock.
+  spin_unlock(cpu, lock);
+  if (last !== undefined) freeFolios(cpu, last);
 }
 
 /** Empties the batches of all CPUs: what was added before is on its list afterwards. Never sleeps. Much dearer than lru_add_drain(). */
@@ -73,20 +71,32 @@ export function lru_add_drain_all(cpu: Cpu): void {
   const m = cpu.memory;
   if (!lruOn(m)) return;
   lru_add_drain(cpu);
-  for (let id = 0; id < m.size.cpus; id++) if (id !== cpu.id) drain(cpu, percpuBase(m.percpuAt, id as Cpu['id']), BATCH);
+  for (let id = 0; id < m.size.cpus; id++) if (id !== cpu.id) lru_add_drain_cpu(cpu, percpuBase(m.percpuAt, id as Cpu['id']));
 }
 
-/** Takes the folios out of the first entries of a batch and brings them to their lists. The batch may be another CPU's, who goes on adding. */
-function drain(cpu: Cpu, block: Word, entries: number): void {
+/** Empties the batch of another CPU, which goes on adding. */
+function lru_add_drain_cpu(cpu: Cpu, block: Word): void {
+  const { words } = cpu;
+  if (READ_ONCE(cpu, (block + PC_LRU_BATCH) as Word) === 0) return; // Alone: a hint; what is added just now came too late.
+  const lock = (block + PC_LRU_LOCK) as Word;
+  spin_lock(cpu, lock);
+  const count = atomic_read(cpu, (block + PC_LRU_BATCH) as Word); // Acquire: the entries. Pairs with: folio_add_lru().
+  const last = drain(cpu, block, words[block + PC_LRU_TAKEN] as number, count);
+  words[block + PC_LRU_TAKEN] = count;
+  spin_unlock(cpu, lock);
+  if (last !== undefined) freeFolios(cpu, last);
+}
+
+/**
+ * Brings the entries [from, to) of a batch to their lists, and drops the batch's references.
+ * @locks in: the batch's. @returns the folios whose last reference that was, or undefined: the caller frees them, with no lock
+ */
+function drain(cpu: Cpu, block: Word, from: number, to: number): Pfn[] | undefined {
   const m = cpu.memory;
-  const taken: Pfn[] = [];
+  let last: Pfn[] | undefined;
   let lock: Word = NO_LOCK;
-  for (let i = 0; i < entries; i++) {
-    const entry = (block + ENTRIES + i) as Word;
-    if (block !== cpu.percpu && READ_ONCE(cpu, entry) === NO_FOLIO) continue; // Alone: a hint; one that comes just now came too late.
-    const pfn = atomic_xchg(cpu, entry, NO_FOLIO) as Pfn; // Acquire. Pairs with: folio_add_lru(), and the same of another CPU.
-    if (pfn === NO_FOLIO) continue;
-    taken.push(pfn);
+  for (let i = from; i < to; i++) {
+    const pfn = cpu.words[block + ENTRIES + i] as Pfn;
     const wanted = lruLockWord(m, folio_memcg(m, pfn));
     if (wanted !== lock) {
       if (lock !== NO_LOCK) spin_unlock(cpu, lock);
@@ -94,16 +104,21 @@ function drain(cpu: Cpu, block: Word, entries: number): void {
       lock = wanted;
     }
     lruvec_add_folio(cpu, pfn);
+    if (folio_put_testzero(cpu, pfn)) {
+      last ??= [];
+      last.push(pfn);
+    }
   }
   if (lock !== NO_LOCK) spin_unlock(cpu, lock);
-  for (const pfn of taken) folio_put(cpu, pfn); // Cannot add to the batch.
+  return last;
 }
 
 /** The pages in the batch of a CPU, for checkers on a machine at rest. */
 export function lruBatch(m: SharedMemory, id: number): Pfn[] {
   const block = percpuBase(m.percpuAt, id as Cpu['id']);
-  const entries = Array.from({ length: BATCH }, (_, i) => m.words[block + ENTRIES + i] as Pfn);
-  return entries.filter((pfn) => pfn !== NO_FOLIO);
+  const taken = m.words[block + PC_LRU_TAKEN] as number;
+  const count = m.words[block + PC_LRU_BATCH] as number;
+  return Array.from({ length: count - taken }, (_, i) => m.words[block + ENTRIES + taken + i] as Pfn);
 }
 
 /** Makes a folio active. One that is in a batch becomes active on its way. @kernel folio_activate() */
@@ -118,7 +133,8 @@ export function folio_activate(cpu: Cpu, pfn: Pfn): void {
 
 /** The youngest pages are at the end. @kernel __lru_cache_activate_folio() */
 function isInBatch(cpu: Cpu, pfn: Pfn): boolean {
-  for (let i = (cpu.words[cpu.percpu + PC_LRU_BATCH] as number) - 1; i >= 0; i--)
+  const taken = cpu.words[cpu.percpu + PC_LRU_TAKEN] as number; // A glance: the page may be on its way to the list just now.
+  for (let i = (cpu.words[cpu.percpu + PC_LRU_BATCH] as number) - 1; i >= taken; i--)
     if (cpu.words[cpu.percpu + ENTRIES + i] === pfn) return true;
   return false;
 }

@@ -110,14 +110,16 @@ function lru_gen_add_folio(cpu: Cpu, pfn: Pfn, memcg: number, flags: number): nu
 function addToList(cpu: Cpu, pfn: Pfn, list: number): void {
   const m = cpu.memory;
   const memcg = folio_memcg(m, pfn);
-  const head = lruHead(m, memcg, list);
+  const words = m.words;
+  const at = listWord(m, memcg, list, 0);
+  const head = words[at + HEAD] as Pfn;
   setLruListOf(m, pfn, list);
   setLruNext(m, pfn, head);
   setLruPrev(m, pfn, NO_FOLIO);
-  if (head === NO_FOLIO) m.words[listWord(m, memcg, list, TAIL)] = pfn;
+  if (head === NO_FOLIO) words[at + TAIL] = pfn;
   else setLruPrev(m, head, pfn);
-  m.words[listWord(m, memcg, list, HEAD)] = pfn;
-  m.words[listWord(m, memcg, list, COUNT)] = lruSize(m, memcg, list) + 1;
+  words[at + HEAD] = pfn;
+  words[at + COUNT] = (words[at + COUNT] as number) + 1;
 }
 
 /** Takes a folio off its list; its flags stay. @locks in: the lruvec's. The caller has cleared PG_lru, or nobody else can reach the folio */
@@ -128,17 +130,18 @@ export function lruvec_del_folio(cpu: Cpu, pfn: Pfn): void {
 
 function takeOffList(cpu: Cpu, pfn: Pfn): void {
   const m = cpu.memory;
+  const words = m.words;
   const memcg = folio_memcg(m, pfn);
-  const list = lruListOf(m, pfn);
+  const at = listWord(m, memcg, lruListOf(m, pfn), 0);
   const next = lruNext(m, pfn);
   const prev = lruPrev(m, pfn);
   invariant(spin_is_held(cpu, lruLockWord(m, memcg)), 'I33', 'a list of pages is changed without its lock');
-  invariant((prev === NO_FOLIO ? lruHead(m, memcg, list) : lruNext(m, prev)) === pfn, 'I33', 'a folio is not on the list that it says');
-  if (prev === NO_FOLIO) m.words[listWord(m, memcg, list, HEAD)] = next;
+  invariant((prev === NO_FOLIO ? words[at + HEAD] : lruNext(m, prev)) === pfn, 'I33', 'a folio is not on the list that it says');
+  if (prev === NO_FOLIO) words[at + HEAD] = next;
   else setLruNext(m, prev, next);
-  if (next === NO_FOLIO) m.words[listWord(m, memcg, list, TAIL)] = prev;
+  if (next === NO_FOLIO) words[at + TAIL] = prev;
   else setLruPrev(m, next, prev);
-  m.words[listWord(m, memcg, list, COUNT)] = lruSize(m, memcg, list) - 1;
+  words[at + COUNT] = (words[at + COUNT] as number) - 1;
 }
 
 /**
@@ -188,4 +191,26 @@ export function pageCacheRelease(cpu: Cpu, pfn: Pfn): void {
     folioClear(cpu, pfn, PG_lru | PG_active);
   }
   spin_unlock(cpu, lock);
+}
+
+/** Pages after which the lock is given back, so that others get it. @kernel PAGEVEC_SIZE */
+const RELEASE_BATCH = 31;
+const NO_LOCK = 0 as Word;
+
+/** As pageCacheRelease() for each, with the lock kept from one to the next of the same cgroup. Never sleeps. @kernel folios_put_refs() */
+export function pageCacheReleaseAll(cpu: Cpu, pfns: readonly Pfn[]): void {
+  let held = NO_LOCK;
+  for (let i = 0; i < pfns.length; i++) {
+    const pfn = pfns[i] as Pfn;
+    if (!folioTest(cpu, pfn, PG_lru)) continue;
+    const wanted = lruLockWord(cpu.memory, folio_memcg(cpu.memory, pfn));
+    if (held !== NO_LOCK && (held !== wanted || i % RELEASE_BATCH === 0)) {
+      spin_unlock(cpu, held);
+      held = NO_LOCK;
+    }
+    if (held === NO_LOCK) spin_lock(cpu, wanted);
+    held = wanted;
+    if ((folioClear(cpu, pfn, PG_lru | PG_active) & PG_lru) !== 0) lruvec_del_folio(cpu, pfn); // Pairs with: a scan that meets a broken page.
+  }
+  if (held !== NO_LOCK) spin_unlock(cpu, held);
 }

@@ -15,7 +15,7 @@ import type { MmId, Pfn, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_add, atomic_read } from '../memory/atomic.ts';
 import { tlbFlushPendingWord } from './mm_struct.ts';
-import { folio_put } from './page_alloc.ts';
+import { folios_put } from './page_alloc.ts';
 import { type FreedTables, freeTables } from './page_table.ts';
 import { free_swap_cache } from './swap_state.ts';
 import { flush_tlb_mm, flush_tlb_range } from './tlb.ts';
@@ -54,10 +54,8 @@ export function tlb_flush_mmu(cpu: Cpu, tlb: MmuGather): void {
   if (tlb.start < tlb.end || tlb.tables.length > 0) flush_tlb_range(cpu, tlb.mm, tlb.start, tlb.end);
   tlb.start = EMPTY_START;
   tlb.end = EMPTY_END;
-  for (const pfn of tlb.pages) {
-    free_swap_cache(cpu, pfn);
-    folio_put(cpu, pfn);
-  }
+  for (const pfn of tlb.pages) free_swap_cache(cpu, pfn);
+  folios_put(cpu, tlb.pages);
   tlb.pages.length = 0;
   freeTables(cpu, tlb.mm, tlb.tables);
 }

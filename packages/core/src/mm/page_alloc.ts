@@ -30,7 +30,7 @@ import {
   setLruNext,
   ZERO_PFN,
 } from './folio.ts';
-import { pageCacheRelease } from './lru.ts';
+import { pageCacheRelease, pageCacheReleaseAll } from './lru.ts';
 import { lruOn, unchargePage } from './memcg.ts';
 
 const ZONE_LOCK: Word = H_ZONE;
@@ -136,6 +136,31 @@ export function folio_put(cpu: Cpu, pfn: Pfn): void {
   const before = atomic_fetch_add(cpu, folioRefcountWord(cpu.memory, pfn), -1);
   invariant(before > 0, 'I17', 'folio_put: the folio had no reference left');
   if (before === 1) freeFrame(cpu, pfn);
+}
+
+/** Drops a reference. @returns whether it was the last one: then the caller frees the frame, with freeFolios() */
+export function folio_put_testzero(cpu: Cpu, pfn: Pfn): boolean {
+  const before = atomic_fetch_add(cpu, folioRefcountWord(cpu.memory, pfn), -1); // As in folio_put().
+  invariant(before > 0, 'I17', 'folio_put: the folio had no reference left');
+  return before === 1;
+}
+
+/** Drops a reference of each; the lock of a list of pages is taken once for many that are freed. Never sleeps. @kernel folios_put() */
+export function folios_put(cpu: Cpu, pfns: readonly Pfn[]): void {
+  if (!lruOn(cpu.memory)) {
+    for (const pfn of pfns) folio_put(cpu, pfn);
+    return;
+  }
+  freeFolios(
+    cpu,
+    pfns.filter((pfn) => folio_put_testzero(cpu, pfn)),
+  );
+}
+
+/** Frees frames without a reference. Never sleeps. @kernel folios_put_refs() */
+export function freeFolios(cpu: Cpu, pfns: readonly Pfn[]): void {
+  pageCacheReleaseAll(cpu, pfns);
+  for (const pfn of pfns) freeFrame(cpu, pfn);
 }
 
 /** Drops a pin. @kernel unpin_user_page() */
