@@ -7,6 +7,8 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { assert, suite } from '@faultlab/test-support';
 import { parseSoakFile } from '@faultlab/workers/soak/soak_file';
 import { takeSoakLock } from '@faultlab/workers/soak/soak_lock';
+import fc from 'fast-check';
+import { bounds, changedRecord, laterComplaint, text } from '../bad_input/garbage.ts';
 import { faultlab, inFolder, mainHere } from './fixtures.ts';
 
 const test = suite('soak: lock');
@@ -58,6 +60,30 @@ for (const [name, text, counts] of LEFT) {
       assert.equal(readdirSync(folder), []);
     }));
 }
+
+test('whatever a lock says, it is taken over or refused in one sentence', () =>
+  inFolder(async (folder) => {
+    const path = join(folder, FILE);
+    const owner = fc.record({
+      pid: fc.oneof(fc.integer(), fc.double(), fc.constantFrom(0, -1, 1, process.pid, 2 ** 40)),
+      started: text,
+      host: fc.oneof(text, fc.constant(hostname())),
+    });
+    const content = fc.oneof(
+      text,
+      owner.map((one) => JSON.stringify(one)),
+      changedRecord({ pid: process.pid, started: 'x', host: hostname() }).map((one) => JSON.stringify(one) ?? ''),
+    );
+    await fc.assert(
+      fc.asyncProperty(content, async (left) => {
+        writeFileSync(join(folder, LOCK), left);
+        const said = await laterComplaint(async () => await (await takeSoakLock(path, FILE))());
+        if (said !== undefined) assert.match(said, /^Process \d+ (of the host |works on )/);
+        assert.equal(readdirSync(folder), said === undefined ? [] : [LOCK]);
+      }),
+      bounds(300),
+    );
+  }));
 
 test('of many who come at once to a lock of nobody, one has it', () =>
   inFolder(async (folder) => {
