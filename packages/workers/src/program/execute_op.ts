@@ -143,7 +143,7 @@ function areaCall(actor: Actor, operation: Readonly<Op>): number {
       return result;
     }
     case OP_MPROTECT:
-      return protect(shadow, operation, mprotect(cpu, at, pages, c));
+      return protect(actor, shadow, operation, mprotect(cpu, at, pages, c));
     case OP_MREMAP: {
       const result = mremap(cpu, at, pages, c, d, e);
       if (result >= 0) {
@@ -161,8 +161,8 @@ function areaCall(actor: Actor, operation: Readonly<Op>): number {
   }
 }
 
-/** mprotect changes everything up to the first hole, and says ENOMEM when there is one. */
-function protect(shadow: PageShadow | undefined, operation: Readonly<Op>, result: number): number {
+/** mprotect changes everything up to the first hole, and says ENOMEM when there is one; and when memory is out, at any area before it. */
+function protect({ troubles }: Actor, shadow: PageShadow | undefined, operation: Readonly<Op>, result: number): number {
   const { a: at, b: pages, c: prot } = operation;
   if (shadow === undefined || result === EINTR) return result;
   if (result >= 0) {
@@ -170,7 +170,7 @@ function protect(shadow: PageShadow | undefined, operation: Readonly<Op>, result
       throw new InvariantError(OUTCOME, `mprotect at page ${at} went over a hole and did not say so`);
     }
     shadow.protected(at, pages, prot);
-  } else if (!shadow.isUnsure(at, pages) && shadow.hasHole(at, pages)) shadow.protectedToHole(at, pages, prot);
+  } else if (!troubles.allocFailures && !shadow.isUnsure(at, pages) && shadow.hasHole(at, pages)) shadow.protectedToHole(at, pages, prot);
   else shadow.unsure(at, pages);
   return result;
 }
