@@ -6,7 +6,7 @@
 import * as assert from 'uvu/assert';
 
 export { asError } from './as_error.ts';
-export { lruByDefault } from './lru_switch.ts';
+export { lruByDefault, lruGenByDefault } from './lru_switch.ts';
 export type { ThreadsOptions } from './run_threads.ts';
 export { runThreads } from './run_threads.ts';
 export type { TestBody, Tester, TestOptions } from './suite.ts';
