@@ -3,6 +3,7 @@
  * one line here.
  */
 import { type Benchmark, latencyBenchmark } from './benchmark.ts';
+import { addressSpaceChurn } from './macro/address_space_churn.ts';
 import { machineBoot } from './macro/boot.ts';
 import { deviceWait } from './macro/device_wait.ts';
 import { faultAtomics } from './macro/fault_atomics.ts';
@@ -82,5 +83,6 @@ export const BENCHMARKS: readonly Benchmark[] = [
   deviceWait,
   lruCost,
   reclaimRate,
+  addressSpaceChurn,
   machineBoot,
 ];

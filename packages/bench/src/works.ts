@@ -1,4 +1,5 @@
 /** All works by name, for the threads. A benchmark that adds works adds its list here. */
+import { churnWorks } from './macro/address_space_churn.ts';
 import { atomicWorks } from './micro/atomic/throughput.ts';
 import { completionWorks } from './micro/completion/throughput.ts';
 import { folioBroadcastWorks } from './micro/folio_lock/broadcast.ts';
@@ -18,6 +19,7 @@ import type { Work } from './work.ts';
 
 const WORKS: readonly Work[] = [
   ...atomicWorks,
+  ...churnWorks,
   ...completionWorks,
   ...fairnessWorks,
   ...folioBroadcastWorks,
