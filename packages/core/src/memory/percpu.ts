@@ -11,7 +11,7 @@ import type { CpuId, Word } from '../base/brand.ts';
 export const PERCPU_WORDS = 832;
 
 // --- line 0: published by the CPU, read by the watchdog -----------------------------------------------------------------------
-/** Counts finished operations; the watchdog looks for movement here. */
+/** Counts finished operations, and steps of long ones; the watchdog looks for movement here. */
 export const PC_PROGRESS = 0;
 /** RUN_* below. */
 export const PC_RUN_STATE = 1;

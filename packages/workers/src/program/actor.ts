@@ -24,13 +24,15 @@ export interface Actor {
   /** What is known of them; nothing of a file that the program does not name. */
   readonly fileShadows: readonly FileShadow[];
   readonly stamps: StampSource;
+  /** CPUs of the run that have programs of their own, the first ones. */
+  readonly cpus: number;
   /** Signals may end calls and accesses. */
   readonly signals: boolean;
   /** The same, and what else may go wrong. */
   readonly troubles: Troubles;
 }
 
-export function createActor(cpu: Cpu, arena: ArenaMap, home: number, program: Program, files: readonly number[] = []): Actor {
+export function createActor(cpu: Cpu, arena: ArenaMap, home: number, program: Program, files: readonly number[] = [], cpus = 1): Actor {
   const mappings = files as readonly MappingId[];
   for (const file of mappings) sampleWritebackErrors(cpu, file);
   const fileShadows = (program.files ?? []).map(
@@ -44,6 +46,7 @@ export function createActor(cpu: Cpu, arena: ArenaMap, home: number, program: Pr
     files: mappings,
     fileShadows,
     stamps: new StampSource(cpu.id),
+    cpus,
     signals: program.signals ?? false,
     troubles: troublesOf(program),
   };

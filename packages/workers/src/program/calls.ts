@@ -8,12 +8,14 @@ import { NO_MAPPING, NO_MM } from '@faultlab/core/base/brand';
 import { ENOMEM } from '@faultlab/core/base/errno';
 import type { Cpu } from '@faultlab/core/cpu';
 import { rcu_barrier, rcu_process_callbacks } from '@faultlab/core/locking/rcu';
-import { PC_SIGPENDING } from '@faultlab/core/memory/percpu';
+import { PC_PROGRESS, PC_SIGPENDING } from '@faultlab/core/memory/percpu';
 import { lru_add_drain } from '@faultlab/core/mm/folio_add_lru';
-import { mm_alloc, mmget, set_mm_brk, set_mm_memcg, set_start_brk } from '@faultlab/core/mm/mm_struct';
+import { mm_alloc, mmget, set_mm_brk, set_mm_memcg, set_oom_score_adj, set_start_brk } from '@faultlab/core/mm/mm_struct';
+import { isOomVictim } from '@faultlab/core/mm/oom_victim';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import { SYSCTL_MEMCG } from '@faultlab/core/mm/vm_sysctl';
 import { mem_cgroup_handle_over_high } from '@faultlab/core/reclaim/memcg_limits';
+import { OOM_SCORE_ADJ_MIN } from '@faultlab/core/reclaim/oom_kill';
 import { rcu_note_quiescent } from '@faultlab/core/sched/rcu_state';
 import { send_signal, takeSignals } from '@faultlab/core/sched/task';
 import { sys_brk } from '@faultlab/core/syscalls/brk';
@@ -73,8 +75,20 @@ export const enterSpace = (cpu: Cpu, space: number): void => switch_mm(cpu, spac
 
 export const sendSignal = (cpu: Cpu, target: number, signal: number): void => send_signal(cpu, target as CpuId, signal);
 
-/** Takes pending signals as a program's handler would: they are gone, and the program goes on. */
+/** Tells the watchdog that the CPU moves, in the middle of a long operation. */
+export function noteProgress(cpu: Cpu): void {
+  const word = cpu.percpu + PC_PROGRESS;
+  cpu.words[word] = ((cpu.words[word] as number) + 1) | 0;
+}
+
+/** Was the process that the CPU runs on killed for its memory? Then the CPU has to leave it. */
+export const wasKilled = (cpu: Cpu): boolean => isOomVictim(cpu, cpu.mm);
+/** Never to be killed, and nor are its children. */
+export const protectSpace = (cpu: Cpu, space: number): void => set_oom_score_adj(cpu.memory, space as MmId, OOM_SCORE_ADJ_MIN);
+
+/** Takes pending signals as a program's handler would: they are gone, and the program goes on. But a process that was killed does not. */
 export function handleSignals(cpu: Cpu): void {
+  if (wasKilled(cpu)) return;
   if (cpu.words[cpu.percpu + PC_SIGPENDING] !== 0) takeSignals(cpu);
 }
 

@@ -14,8 +14,10 @@ import { folio_put } from '@faultlab/core/mm/page_alloc';
 import { swp_entry } from '@faultlab/core/mm/swap_entry';
 import { folio_free_swap, swap_cache_get_folio } from '@faultlab/core/mm/swap_state';
 import { swapInUse, swapMax } from '@faultlab/core/mm/swapfile';
+import { oomReaperStep } from '@faultlab/core/reclaim/oom_reaper';
 import type { WorkContext } from '../work.ts';
 import { dropSpace, settle } from './calls.ts';
+import { clearOffers } from './processes.ts';
 import { closeUserfault } from './userfault_ops.ts';
 
 export interface DissolveOrder {
@@ -35,6 +37,8 @@ export default function dissolve(context: WorkContext, order: DissolveOrder): vo
     if (left !== 0) dropSpace(cpu, left);
     context.progress();
   }
+  clearOffers(cpu, arena.mailboxes);
+  oomReaperStep(cpu); // A process that ended before the reaper came is still on its list.
   dropSpace(cpu, order.space);
   rcu_barrier(cpu);
   for (const file of order.files) {

@@ -20,6 +20,7 @@ import {
   OP_MMAP,
   OP_MREMAP,
   OP_PROCESS_ROUND,
+  OP_PROCESS_TREE,
   OP_PUNCH,
   OP_SIGNAL,
   OP_TRUNCATE,
@@ -146,7 +147,7 @@ export class OpSource {
     into.a = this.#prng.between(least, most + 1);
     into.b = 0;
     if (kind === OP_FORK_GIVE || kind === OP_SIGNAL) into.a = this.#prng.below(this.#cpus);
-    if (kind === OP_SIGNAL) into.b = into.c;
+    if (kind === OP_SIGNAL || kind === OP_PROCESS_TREE) into.b = into.c;
     if (NAMES_MEMCG.has(kind)) {
       into.b = into.c;
       into.c = 0;

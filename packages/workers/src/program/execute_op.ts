@@ -26,6 +26,7 @@ import {
   OP_GROW_STACK,
   OP_MADVISE,
   OP_MAP_ANYWHERE,
+  OP_MEMORY_HOG,
   OP_MLOCK,
   OP_MMAP,
   OP_MPROTECT,
@@ -34,13 +35,16 @@ import {
   OP_MUNMAP,
   OP_NOP,
   OP_PROCESS_ROUND,
+  OP_PROCESS_TREE,
   OP_SIGNAL,
+  OP_VISIT,
   OP_YIELD,
   type Op,
   opName,
 } from './op.ts';
 import { gradeOf, outcomeName } from './outcome.ts';
 import { OUTCOME, type PageShadow } from './page_shadow.ts';
+import { memoryHog, processTree, visit } from './processes.ts';
 import { adopt, forkCheck, forkGive, growStack, mapAnywhere, processRound, yieldCpu } from './rounds.ts';
 import { isSpecialOp, specialOp } from './special_ops.ts';
 import { touchPage } from './touch_page.ts';
@@ -109,6 +113,12 @@ function dispatch(actor: Actor, operation: Readonly<Op>): number {
       return adopt(actor);
     case OP_PROCESS_ROUND:
       return processRound(actor, a, b);
+    case OP_MEMORY_HOG:
+      return memoryHog(actor, a);
+    case OP_PROCESS_TREE:
+      return processTree(actor, a, b);
+    case OP_VISIT:
+      return visit(actor);
     case OP_SIGNAL:
       sendSignal(cpu, a, b);
       return 0;

@@ -15,6 +15,7 @@ import {
   OP_KERNEL_READ,
   OP_KERNEL_WRITE,
   OP_MADVISE,
+  OP_MEMORY_HOG,
   OP_MLOCK,
   OP_MMAP,
   OP_MPROTECT,
@@ -23,6 +24,7 @@ import {
   OP_MUNMAP,
   OP_PIN_RANGE,
   OP_PROCESS_ROUND,
+  OP_PROCESS_TREE,
   OP_PUNCH,
   OP_READ_RANGE,
   OP_REMOTE_READ,
@@ -62,6 +64,8 @@ const CALL_PATHS: ReadonlyMap<OpKind, number> = new Map([
   [OP_FORK_GIVE, pathIndex('fork')],
   [OP_FORK_CHECK, pathIndex('fork and exit')],
   [OP_PROCESS_ROUND, pathIndex('process round')],
+  [OP_MEMORY_HOG, pathIndex('process round')],
+  [OP_PROCESS_TREE, pathIndex('process round')],
 ]);
 
 /** Path of a call, or NO_PATH for operations that are not timed by their kind. */

@@ -60,6 +60,9 @@ export const OP_NAMES = [
   'fork_give',
   'adopt',
   'process_round',
+  'memory_hog',
+  'process_tree',
+  'visit',
   // Between CPUs.
   'signal',
   'yield',
@@ -116,6 +119,9 @@ const OP_ARGS: Readonly<Record<OpName, readonly string[]>> = {
   fork_give: ['cpu'],
   adopt: [],
   process_round: ['pages', 'memcg'],
+  memory_hog: ['pages'],
+  process_tree: ['pages', 'depth'],
+  visit: [],
   signal: ['cpu', 'signal'],
   yield: [],
   count_locked: ['times'],
@@ -174,6 +180,9 @@ export const OP_FORK_CHECK: OpKind = kind('fork_check');
 export const OP_FORK_GIVE: OpKind = kind('fork_give');
 export const OP_ADOPT: OpKind = kind('adopt');
 export const OP_PROCESS_ROUND: OpKind = kind('process_round');
+export const OP_MEMORY_HOG: OpKind = kind('memory_hog');
+export const OP_PROCESS_TREE: OpKind = kind('process_tree');
+export const OP_VISIT: OpKind = kind('visit');
 export const OP_SIGNAL: OpKind = kind('signal');
 export const OP_YIELD: OpKind = kind('yield');
 export const OP_COUNT_LOCKED: OpKind = kind('count_locked');

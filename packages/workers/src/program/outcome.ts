@@ -3,7 +3,18 @@
  * Next: page_shadow.ts predicts accesses; run_counts.ts counts.
  */
 import { EAGAIN, EFAULT, EINTR, EINVAL, EIO, ENOMEM, errnoName } from '@faultlab/core/base/errno';
-import { isTouch, OP_MADVISE, OP_MREMAP, OP_PIN_RANGE, OP_READ_RANGE, type OpKind } from './op.ts';
+import {
+  isTouch,
+  OP_MADVISE,
+  OP_MEMORY_HOG,
+  OP_MREMAP,
+  OP_PIN_RANGE,
+  OP_PROCESS_ROUND,
+  OP_PROCESS_TREE,
+  OP_READ_RANGE,
+  OP_VISIT,
+  type OpKind,
+} from './op.ts';
 
 /** Endings of an access. */
 export const ACCESS_OK = 0;
@@ -30,10 +41,12 @@ export interface Troubles {
   readonly ioErrors: boolean;
   /** Allocations fail by injection. */
   readonly allocFailures: boolean;
+  /** Processes are killed for their memory. */
+  readonly oomKills?: boolean;
 }
 
 /** Those that injections bring. */
-export type InjectedTroubles = Omit<Troubles, 'signals' | 'fileEnds'>;
+export type InjectedTroubles = Omit<Troubles, 'signals' | 'fileEnds' | 'oomKills'>;
 
 const INJECTED: Grade = 'expected under injection';
 
@@ -45,6 +58,9 @@ export function outcomeName(kind: OpKind, result: number): string {
 
 /** Calls that may find the range to be something else than they need. */
 const EFAULT_KINDS: ReadonlySet<OpKind> = new Set([OP_MREMAP, OP_MADVISE, OP_READ_RANGE, OP_PIN_RANGE]);
+
+/** Operations that start a process, which may be killed. */
+const PROCESS_KINDS: ReadonlySet<OpKind> = new Set([OP_PROCESS_ROUND, OP_MEMORY_HOG, OP_PROCESS_TREE, OP_VISIT]);
 
 /** Grade of an ending in general. What a region's layout says about an access is checked apart from it. */
 export function gradeOf(kind: OpKind, result: number, troubles: Troubles): Grade {
@@ -58,7 +74,7 @@ export function gradeOf(kind: OpKind, result: number, troubles: Troubles): Grade
     case EAGAIN:
       return 'allowed';
     case EINTR:
-      return bySignal(troubles);
+      return troubles.oomKills === true && PROCESS_KINDS.has(kind) ? 'allowed' : bySignal(troubles);
     case EFAULT:
       return isTouch(kind) || EFAULT_KINDS.has(kind) ? 'allowed' : 'forbidden';
     case EINVAL:
@@ -100,7 +116,7 @@ export function outcomeMeaning(kind: OpKind, result: number): string {
   }
   if (result === ENOMEM)
     return kind === OP_MADVISE ? 'a hole in the range, or a table was full' : 'a hole in the range, or a limit or table was full';
-  if (result === EINTR) return 'a fatal signal came while waiting for mmap_lock';
+  if (result === EINTR) return PROCESS_KINDS.has(kind) ? 'the process was killed' : 'a fatal signal came while waiting for mmap_lock';
   if (result === EIO) return 'the device failed';
   if (result === EINVAL) return 'the areas there did not allow it at that moment';
   if (result === EFAULT) return 'the range was not one area at that moment';

@@ -80,6 +80,8 @@ export interface Program {
   readonly ioErrors?: boolean;
   /** Any allocation may fail in this run. */
   readonly allocFailures?: boolean;
+  /** Processes are killed for their memory in this run; never the address space that all CPUs share. */
+  readonly oomKills?: boolean;
   /**
    * This CPU serves the others (it answers userfaults, signals fences, writes back): it goes on, whatever its count and however the run is
    * told to stop, until all others have ended their programs. Helpers are the last CPUs of a run.
@@ -88,9 +90,16 @@ export interface Program {
 }
 
 /** What the accesses and calls of the program have to be ready for. */
-export const troublesOf = ({ signals = false, injectedSignals = false, ioErrors = false, allocFailures = false }: Program): Troubles => ({
+export const troublesOf = ({
+  signals = false,
+  injectedSignals = false,
+  ioErrors = false,
+  allocFailures = false,
+  oomKills = false,
+}: Program): Troubles => ({
   signals,
   injectedSignals,
   ioErrors,
   allocFailures,
+  oomKills,
 });

@@ -67,7 +67,7 @@ class ProgramRun {
     this.#context = context;
     this.#order = order;
     this.#program = order.program;
-    this.#actor = createActor(cpu, arena, order.home, order.program, order.files);
+    this.#actor = createActor(cpu, arena, order.home, order.program, order.files, order.cpus - order.helpers);
     this.#log = new OpLog(cpu.memory.user, arena, cpu.id);
     this.#latency = new LatencyRecorder(cpu.memory.user, arena.latency(cpu.id));
     this.#probe = new FaultPathProbe(cpu);

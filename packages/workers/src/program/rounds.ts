@@ -22,8 +22,10 @@ import {
   mmap,
   munmap,
   newSpace,
+  noteProgress,
   read,
   valueRead,
+  wasKilled,
   write,
 } from './calls.ts';
 import { CONTENT } from './file_shadow.ts';
@@ -36,7 +38,7 @@ import { describeStamp, stampFits } from './stamp.ts';
 const READ_WRITE = PROT_READ | PROT_WRITE;
 const PRIVATE = MAP_PRIVATE | MAP_ANONYMOUS;
 /** Where a process of its own keeps its pages; nothing else is mapped there. */
-const PROCESS_BASE = 0x40000;
+export const PROCESS_BASE = 0x40000;
 const YIELD_MS = 0.2;
 
 /** Maps pages wherever there is room, uses each of them, and unmaps them. */
@@ -131,7 +133,7 @@ function stableInAdopted(actor: Actor, page: number): void {
   if (first !== ACCESS_OK) return;
   const seen = valueRead(cpu);
   const moves = shadow?.region.layout !== 'fixed';
-  if (seen !== 0 && !moves && !stampFits(seen, page)) throw content(page, 'the content belongs to another page', 0, seen);
+  if (seen !== 0 && !moves && !stampFits(seen, page)) throw contentError(page, 'the content belongs to another page', 0, seen);
   if (!expectRead(actor, page, seen, 'an adopted child sees what its parent wrote later')) return;
   if (shadow?.region.layout === 'fixed') overwrite(actor, page);
 }
@@ -146,9 +148,10 @@ export function processRound(actor: Actor, pages: number, memcg = 0): number {
   if (space < 0) return space;
   enterSpace(cpu, space);
   const result = liveAsProcess(actor, space, pages);
+  const killed = wasKilled(cpu);
   enterSpace(cpu, home);
   dropSpace(cpu, space);
-  return result;
+  return killed ? EINTR : result;
 }
 
 function liveAsProcess(actor: Actor, space: number, pages: number): number {
@@ -189,29 +192,34 @@ function useFresh(actor: Actor, at: number, pages: number, step: number): [numbe
 }
 
 /** @returns the stamp that the page holds now, or 0 when memory or a signal ended it early */
-function useFreshPage(actor: Actor, page: number): number {
+export function useFreshPage(actor: Actor, page: number): number {
   if (!expectRead(actor, page, 0, 'a fresh page is not zero')) return 0;
   const stamp = overwrite(actor, page);
   return stamp !== 0 && expectRead(actor, page, stamp, 'a write was lost') ? stamp : 0;
 }
 
 /** Reads a page that nobody else writes. @returns false when memory or a signal ended it */
-function expectRead(actor: Actor, page: number, wanted: number, wrong: string): boolean {
+export function expectRead(actor: Actor, page: number, wanted: number, wrong: string): boolean {
   const result = read(actor.cpu, page);
   if (!went(actor, OP_READ, page, result)) return false;
   const found = valueRead(actor.cpu);
-  if (found !== wanted) throw content(page, wrong, wanted, found);
+  if (found !== wanted) throw contentError(page, wrong, wanted, found);
   return true;
 }
 
 /** Writes a page that may be written. @returns the stamp, or 0 */
-function overwrite(actor: Actor, page: number): number {
+export function overwrite(actor: Actor, page: number): number {
   const stamp = actor.stamps.next(page);
   return went(actor, OP_WRITE, page, write(actor.cpu, page, stamp)) ? stamp : 0;
 }
 
-function went(actor: Actor, kind: number, page: number, result: number): boolean {
-  if (result === ACCESS_OK) return true;
+export function went(actor: Actor, kind: number, page: number, result: number): boolean {
+  if (result === ACCESS_OK) {
+    noteProgress(actor.cpu); // A story may be long, and the host slow.
+    return true;
+  }
+  // Also when the reaper was faster: its signal comes before the SIGBUS of a page that is gone. Whoever was not killed may not lose a page.
+  if (actor.troubles.oomKills === true && result === ACCESS_KILLED && wasKilled(actor.cpu)) return false;
   if (result === ACCESS_OOM || (result === BUS_ADRERR && actor.troubles.ioErrors)) return false;
   if (actor.signals && result === ACCESS_KILLED) {
     handleSignals(actor.cpu);
@@ -224,7 +232,7 @@ function went(actor: Actor, kind: number, page: number, result: number): boolean
 function unmapForSure(actor: Actor, at: number, pages: number): number {
   for (;;) {
     const result = munmap(actor.cpu, at, pages);
-    if (result !== EINTR && result !== ENOMEM) return result;
+    if ((result !== EINTR && result !== ENOMEM) || wasKilled(actor.cpu)) return result;
     handleSignals(actor.cpu);
     yieldCpu(actor);
   }
@@ -232,5 +240,5 @@ function unmapForSure(actor: Actor, at: number, pages: number): number {
 
 const mailboxOf = ({ cpu, arena }: Actor, target: number): Word => (cpu.memory.userAt + arena.mailboxes + target * LINE_WORDS) as Word;
 
-const content = (page: number, what: string, expected: number, found: number): InvariantError =>
+export const contentError = (page: number, what: string, expected: number, found: number): InvariantError =>
   new InvariantError(CONTENT, `${what}: page ${page} holds ${describeStamp(found)}, expected ${describeStamp(expected)}`);

@@ -9,7 +9,7 @@ import type { Cpu } from '@faultlab/core/cpu';
 import { createFile, type FileSpec } from '@faultlab/core/mm/address_space';
 import type { WorkContext } from '../work.ts';
 import { createActor } from './actor.ts';
-import { betweenOps, enterSpace, newSpace, settle } from './calls.ts';
+import { betweenOps, enterSpace, newSpace, protectSpace, settle } from './calls.ts';
 import { executeOp, prepareOp } from './execute_op.ts';
 import { describeOp, isTouch, type Op } from './op.ts';
 
@@ -32,6 +32,7 @@ export default function setUp(context: WorkContext, order: SetupOrder): SetUp {
   const files = order.files.map((spec) => makeFile(cpu, spec));
   const space = newSpace(cpu);
   if (space < 0) throw new UsageError('The machine has no free address space; raise size.mms.');
+  protectSpace(cpu, space); // All CPUs are at home there; what may be killed are the processes that they start.
   enterSpace(cpu, space);
   const actor = createActor(cpu, arena, space, { regions: [], body: { list: [] } }, files);
   for (const planned of order.ops) {

@@ -2,9 +2,14 @@
  * Looks for broken invariants on a machine at rest.
  */
 import { sweep, type Violation } from '@faultlab/core/invariants/sweep';
+import { oomReaperStep } from '@faultlab/core/reclaim/oom_reaper';
 import type { WorkContext } from '../work.ts';
+import { clearPins } from './processes.ts';
 
 export default function sweepMachine(context: WorkContext): Violation[] {
+  const { cpu, arena } = context;
   context.arrive();
-  return sweep(context.cpu);
+  clearPins(cpu, arena.mailboxes);
+  oomReaperStep(cpu); // A process that ended before the reaper came is still on its list.
+  return sweep(cpu);
 }

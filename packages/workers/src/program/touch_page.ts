@@ -77,7 +77,8 @@ function judgeEnding(actor: Actor, kind: OpKind, page: number, predicted: number
   if (actor.signals && (result === ACCESS_KILLED || result === EINTR || result === EFAULT)) return;
   const byUser = kind === OP_READ || kind === OP_WRITE;
   // Where user code would be out of memory, or get a signal, the kernel's own access is refused.
-  if (!byUser && (predicted !== ACCESS_OK || actor.troubles.allocFailures) && result < 0) return;
+  const mayLackMemory = actor.troubles.allocFailures || actor.troubles.oomKills === true;
+  if (!byUser && (predicted !== ACCESS_OK || mayLackMemory) && result < 0) return;
   throw impossible(kind, page, result, `the area there makes it ${outcomeName(OP_READ, predicted)}`);
 }
 

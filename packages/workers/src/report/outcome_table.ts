@@ -9,7 +9,7 @@ import { textTable } from './text_table.ts';
 
 const NO_TROUBLES: InjectedTroubles = { injectedSignals: false, ioErrors: false, allocFailures: false };
 
-/** @param troubles what the run had to be ready for; a table asks neither whether programs sent signals nor whether files got shorter */
+/** @param troubles what the run had to be ready for; a table does not ask whether programs sent signals, files got shorter or processes were killed */
 export function outcomeTable(outcomes: readonly OutcomeCount[], troubles: InjectedTroubles = NO_TROUBLES): string[] {
   const totals = new Map<number, number>();
   for (const { kind, count } of outcomes) totals.set(kind, (totals.get(kind) ?? 0) + count);
@@ -17,7 +17,7 @@ export function outcomeTable(outcomes: readonly OutcomeCount[], troubles: Inject
     `${opName(kind)}: ${outcomeName(kind, result)}`,
     grouped(count),
     `${((100 * count) / (totals.get(kind) ?? count)).toFixed(2)}%`,
-    gradeOf(kind, result, { ...troubles, signals: true, fileEnds: true }),
+    gradeOf(kind, result, { ...troubles, signals: true, fileEnds: true, oomKills: true }),
     outcomeMeaning(kind, result),
   ]);
   return textTable(['RESULT', 'SAMPLES', 'FREQ', 'EXPECT', 'DESCRIPTION'], rows, ['left', 'right', 'right', 'left', 'left']);

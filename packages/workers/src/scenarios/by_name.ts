@@ -22,7 +22,9 @@ import { manySmallAreas } from './many_small_areas.ts';
 import { migrateRace } from './migrate_race.ts';
 import { mprotectStorm } from './mprotect_storm.ts';
 import { munmapStorm } from './munmap_storm.ts';
+import { oomStorm, oomStormGlobal, oomStormSwap } from './oom_storm.ts';
 import { processChurn } from './process_churn.ts';
+import { processTree } from './process_tree.ts';
 import { readahead } from './readahead.ts';
 import { reclaimVsFaults } from './reclaim_vs_faults.ts';
 import { refaultThrash } from './refault_thrash.ts';
@@ -78,6 +80,10 @@ export const SCENARIOS: readonly Scenario[] = [
   kswapdPressure,
   lruGenPressure,
   manyCgroups,
+  processTree,
+  oomStorm,
+  oomStormSwap,
+  oomStormGlobal,
   swarm,
   canary,
 ];
