@@ -14,9 +14,7 @@
  */
 import type { Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { FILE_DISK, fileKind, pagesLockWord } from '../mm/address_space.ts';
-import { __filemap_remove_folio } from '../mm/filemap.ts';
+import { FILE_DISK, fileKind } from '../mm/address_space.ts';
 import {
   folio_ref_freeze,
   folio_ref_unfreeze,
@@ -29,13 +27,10 @@ import {
   PG_swapcache,
 } from '../mm/folio.ts';
 import { lruOn } from '../mm/memcg.ts';
+import { CACHE_AND_OURS, frozenClean, removeFromFile } from '../mm/remove_mapping.ts';
 import { __swap_cache_del_folio } from '../mm/swap_state.ts';
 import { workingset_eviction } from '../mm/workingset.ts';
-import { MUTANT_B52 } from '../mutants/ids.ts';
-import { at, BETWEEN_FREEZE_AND_DIRTY_TEST } from '../trace/points.ts';
 
-/** References of a folio in a cache that only reclaim uses. */
-const CACHE_AND_OURS = 2;
 const OURS = 1;
 
 /**
@@ -51,40 +46,12 @@ export function __remove_mapping(cpu: Cpu, pfn: Pfn): boolean {
     return true;
   }
   const mapping = folioMapping(cpu, pfn);
-  if (mapping !== 0 && !folio_test_anon(cpu, pfn)) return removeFromFile(cpu, pfn);
+  if (mapping !== 0 && !folio_test_anon(cpu, pfn)) {
+    const leavesShadow = lruOn(cpu.memory) && fileKind(cpu.memory, folioFile(mapping)) === FILE_DISK;
+    return removeFromFile(cpu, pfn, () => (leavesShadow ? workingset_eviction(cpu, pfn) : 0));
+  }
   if (!folio_ref_freeze(cpu, pfn, OURS)) return false;
   const lost = folioTest(cpu, pfn, PG_dirty) && !folioTest(cpu, pfn, PG_swapbacked) && folio_test_anon(cpu, pfn);
   folio_ref_unfreeze(cpu, pfn, OURS);
   return !lost;
-}
-
-function removeFromFile(cpu: Cpu, pfn: Pfn): boolean {
-  const file = folioFile(folioMapping(cpu, pfn));
-  const lock = pagesLockWord(cpu.memory, file);
-  const leavesShadow = lruOn(cpu.memory) && fileKind(cpu.memory, file) === FILE_DISK;
-  spin_lock(cpu, lock);
-  const clean = frozenClean(cpu, pfn, CACHE_AND_OURS);
-  if (clean) {
-    __filemap_remove_folio(cpu, pfn, leavesShadow ? workingset_eviction(cpu, pfn) : 0);
-    folio_ref_unfreeze(cpu, pfn, OURS);
-  }
-  spin_unlock(cpu, lock);
-  return clean;
-}
-
-/** Freezes the references at `count`, then asks for dirt: in this order. @returns whether they are frozen */
-function frozenClean(cpu: Cpu, pfn: Pfn, count: number): boolean {
-  if (cpu.mutant === MUTANT_B52) return cleanThenFrozen(cpu, pfn, count);
-  if (!folio_ref_freeze(cpu, pfn, count)) return false;
-  at(cpu, BETWEEN_FREEZE_AND_DIRTY_TEST);
-  if (!folioTest(cpu, pfn, PG_dirty)) return true;
-  folio_ref_unfreeze(cpu, pfn, count);
-  return false;
-}
-
-/** B52: asked for dirt while others still have references. */
-function cleanThenFrozen(cpu: Cpu, pfn: Pfn, count: number): boolean {
-  if (folioTest(cpu, pfn, PG_dirty)) return false;
-  at(cpu, BETWEEN_FREEZE_AND_DIRTY_TEST);
-  return folio_ref_freeze(cpu, pfn, count);
 }
