@@ -4,7 +4,7 @@
  *   charge:  usage < max? -- no --> reclaim in this cgroup, again; then the killer, in a fault of user code; or no page: VM_FAULT_OOM
  *   frame:   `min` free?  -- no --> reclaim everywhere, again; then the killer; or no page. Below `low` kswapd is woken.
  *
- * Reclaim takes no mmap_lock and no VMA lock, and only tries folio locks, so the caller may have those; it takes i_mmap and anon_vma locks and
+ * Reclaim waits for no mmap_lock, takes no VMA lock, and only tries folio locks, so the caller may have those; it takes i_mmap and anon_vma locks and
  * sleeps for requests of devices, so the caller may have neither those nor a spinlock. A caller with a spinlock uses allocCharged().
  *
  * @kernel mm/memcontrol.c try_charge_memcg(); mm/page_alloc.c __alloc_pages_slowpath()
