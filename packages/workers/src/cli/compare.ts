@@ -11,7 +11,7 @@ import { type CompareOptions, type Comparison, runCompare } from '../compare/run
 import { environment } from '../environment.ts';
 import { defaultStressCpus } from '../machine_config.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
-import { compareReport } from '../report/compare_report.ts';
+import { compareReport, hostLine } from '../report/compare_report.ts';
 import { failureBlock } from '../report/failure_block.ts';
 import { RESULT_SCHEMA } from '../run_result.ts';
 import { scenarioByName } from '../scenarios/by_name.ts';
@@ -103,11 +103,13 @@ async function compare(flags: CompareFlags, context: CliContext): Promise<void> 
   } finally {
     release();
   }
+  const host = environment();
+  context.out.write(`\n${hostLine(host, comparison.othersCores)}\n`);
   context.out.write(`\n${compareReport(comparison.policies).join('\n')}\n\n${endingOf(options, comparison).join('\n')}\n`);
   context.exit(exitCodeOf(comparison));
   if (json === undefined) return;
   const parameters = { scenario: scenario.name, policies: policies.map(({ name }) => name), runs, seconds: length, cpus, seed };
-  await writeJson(json, { schema: RESULT_SCHEMA, kind: 'compare', parameters, environment: environment(), ...comparison });
+  await writeJson(json, { schema: RESULT_SCHEMA, kind: 'compare', parameters, environment: host, ...comparison });
 }
 
 /** What went wrong, if anything did, and the verdict. */

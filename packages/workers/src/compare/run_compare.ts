@@ -4,6 +4,7 @@
  * Next: measured.ts, report/compare_report.ts
  */
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
+import { othersWatch } from '../environment.ts';
 import { bootMachine } from '../machine.ts';
 import { runScenarioOn, type ScenarioResult } from '../run_scenario.ts';
 import type { Scenario } from '../scenario.ts';
@@ -35,12 +36,15 @@ export interface Comparison {
   /** The run that went wrong and ended the comparison. */
   readonly failed: ScenarioResult | undefined;
   readonly interrupted: boolean;
+  /** Cores of the host that other programs had, on average. */
+  readonly othersCores: number;
 }
 
 /** @throws UsageError for a bad option */
 export async function runCompare(options: CompareOptions): Promise<Comparison> {
   const { policies, runs, signal } = options;
   const measured = policies.map(({ name }) => ({ policy: name, runs: [] as Measured[] }));
+  const others = othersWatch();
   const aborted = (): boolean => signal?.aborted === true;
   let failed: ScenarioResult | undefined;
   for (let run = 0; run < runs && failed === undefined; run++) {
@@ -52,7 +56,7 @@ export async function runCompare(options: CompareOptions): Promise<Comparison> {
       else if (!aborted()) measured[place]?.runs.push(one.measured);
     }
   }
-  return { policies: measured.filter((each) => each.runs.length > 0), failed, interrupted: aborted() };
+  return { policies: measured.filter((each) => each.runs.length > 0), failed, interrupted: aborted(), othersCores: others() };
 }
 
 async function runOnce(options: CompareOptions, policy: FaultPolicy): Promise<{ result: ScenarioResult; measured: Measured }> {

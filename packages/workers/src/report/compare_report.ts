@@ -4,10 +4,20 @@
  */
 import { type Measured, type MeasuredDevice, median } from '../compare/measured.ts';
 import type { PolicyRuns } from '../compare/run_compare.ts';
+import type { Environment } from '../environment.ts';
 import { short } from './numbers.ts';
 import { textTable } from './text_table.ts';
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+/** Share of the host beyond which other programs spoil what is compared. */
+const SCARCE_SHARE = 0.2;
+
+/** What the host is, and whether it had something else to do. */
+export function hostLine({ cores, cpuModel, node }: Environment, othersCores: number): string {
+  const scarce = othersCores > SCARCE_SHARE * cores ? ': too many to say how near a device is to its speed' : '';
+  return `A model on ${cores} core${cores === 1 ? '' : 's'} (${cpuModel}, Node ${node.slice(1)}); other programs took ${othersCores.toFixed(2)} cores${scarce}.`;
+}
 
 /** @returns lines */
 export function compareReport(policies: readonly PolicyRuns[]): string[] {

@@ -17,7 +17,7 @@ import { diskFile } from './storage.ts';
 
 const PAGES = 32;
 /** Of the working set. A file is read with one request, so it is also what the requests under way bring, and a page is old soon. */
-const SHARE = 0.8;
+const SHARE = 0.75;
 
 const file = (cpu: number): FileUse => ({ name: `file of CPU ${cpu}`, pages: PAGES, initial: 'token', writes: 'none', discards: 'mine' });
 const view = (cpu: number): Region => ({

@@ -21,7 +21,7 @@ const PAGES_MAX = 4096;
 const TIMES = 16;
 const OWN = 8;
 /** Slow, and few requests at a time, so that it is the device that everybody waits for also where CPUs are slow. */
-const SLOW_DISK = { latency: 'fixed:2ms', queueDepth: 2 };
+const SLOW_DISK = { latency: 'fixed:5ms', queueDepth: 2 };
 
 const pages = ({ cpus }: Pick<ScenarioShape, 'cpus'>): number => Math.min(PAGES_MAX, cpus * PAGES_PER_CPU);
 const file = (cpus: number): FileUse => ({ name: 'library', pages: pages({ cpus }), initial: 'token', writes: 'none', discards: 'mine' });
