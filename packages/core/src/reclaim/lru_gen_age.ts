@@ -18,7 +18,7 @@
 import type { MmId, Pfn, TableId, VmaId, Vpn } from '../base/brand.ts';
 import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { heldMode, MODE_NONE } from '../locking/held_locks.ts';
+import { heldMode, MODE_NONE, MODE_WRITE } from '../locking/held_locks.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { atomic_cmpxchg, atomic_set, WRITE_ONCE } from '../memory/atomic.ts';
 import { folio_memcg, NO_FOLIO } from '../mm/folio.ts';
@@ -77,10 +77,13 @@ function walkProcesses(cpu: Cpu, memcg: number, gen: number): void {
   }
 }
 
-/** @locks in: perhaps the mmap_lock of this very process, because its own fault or call is short of memory: then it is passed over */
+/**
+ * @locks in: perhaps the mmap_lock of this very process, because its own fault or call is short of memory: for reading it serves for the walk, too, for
+ *   writing the process is passed over
+ */
 function walk_mm(cpu: Cpu, mm: MmId, memcg: number, gen: number): void {
-  const mine = heldMode(cpu, mmapLockWord(cpu.memory, mm)) !== MODE_NONE;
-  if (mine || !mmap_read_trylock(cpu, mm)) {
+  const mine = heldMode(cpu, mmapLockWord(cpu.memory, mm));
+  if (mine === MODE_WRITE || (mine === MODE_NONE && !mmap_read_trylock(cpu, mm))) {
     count_vm_event(cpu, LRU_GEN_MM_SKIPPED);
     return;
   }
@@ -89,7 +92,7 @@ function walk_mm(cpu: Cpu, mm: MmId, memcg: number, gen: number): void {
     if ((vm_flags(cpu.memory, vma) & (VM_LOCKED | VM_PFNMAP)) === 0) walkArea(cpu, mm, vma, memcg, gen);
   });
   at(cpu, IN_LRU_GEN_WALK);
-  mmap_read_unlock(cpu, mm);
+  if (mine === MODE_NONE) mmap_read_unlock(cpu, mm);
 }
 
 /** @locks in: mmap read */

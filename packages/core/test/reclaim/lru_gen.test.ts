@@ -3,6 +3,7 @@ import type { MmId, Vpn } from '@faultlab/core/base/brand';
 import { UsageError } from '@faultlab/core/base/errors';
 import type { Cpu } from '@faultlab/core/cpu';
 import { sweep } from '@faultlab/core/invariants/sweep';
+import { heldMode, MODE_READ } from '@faultlab/core/locking/held_locks';
 import { rcu_barrier } from '@faultlab/core/locking/rcu';
 import { down_write_trylock, up_write } from '@faultlab/core/locking/rwsem';
 import { atomic_set } from '@faultlab/core/memory/atomic';
@@ -159,15 +160,20 @@ test('a process whose mmap_lock cannot be had is passed over and counted; its ma
   });
 });
 
-test('the process whose lock the reclaiming task has itself is passed over without a try', () => {
+test('the process whose lock the reclaiming task has itself is passed over without a try, if it is for writing, and walked if it is for reading', () => {
   withGenerations({ pages: 2 }, ({ cpu, mm, file }) => {
     mapFile(cpu, file, 2);
     readPages(cpu, BASE, 2);
-    mmap_read_lock(cpu, mm);
+    mmap_write_lock(cpu, mm);
     assert.ok(age(cpu));
-    mmap_read_unlock(cpu, mm);
+    mmap_write_unlock(cpu, mm);
     assert.equal([counter(cpu, 'lru_gen_mm_skipped'), counter(cpu, 'mmap_trylock_failed')], [1, 0]);
     assert.ok(isYoung(cpu, 0));
+    mmap_read_lock(cpu, mm);
+    assert.ok(age(cpu));
+    assert.is(heldMode(cpu, mmapLockWord(cpu.memory, mm)), MODE_READ, 'and has it still');
+    mmap_read_unlock(cpu, mm);
+    assert.equal([counter(cpu, 'lru_gen_mm_walked'), isYoung(cpu, 0)], [1, false]);
     sys_munmap(cpu, BASE, 2);
   });
 });
