@@ -19,6 +19,7 @@ import { completionWorks } from './micro/completion/throughput.ts';
 import { folioBroadcast } from './micro/folio_lock/broadcast.ts';
 import { addFolioLockLatency } from './micro/folio_lock/latency.ts';
 import { folioLockWorks, memoryWithFolios } from './micro/folio_lock/throughput.ts';
+import { lockstepCost } from './micro/lockstep/lockstep.ts';
 import { addMapleTreeLatency } from './micro/maple_tree/latency.ts';
 import { addMutexLatency } from './micro/mutex/latency.ts';
 import { independentLocks, mutexWorks } from './micro/mutex/throughput.ts';
@@ -76,6 +77,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   throughputBenchmark('folio_lock/throughput', MANY, folioLockWorks, [1, 2, 4], memoryWithFolios),
   folioBroadcast,
   latencyBenchmark('maple_tree/latency', 'what do a lookup and a store cost, by the number of areas?', addMapleTreeLatency),
+  lockstepCost,
   faultCost,
   fileFaultCost,
   faultAtomics,

@@ -61,7 +61,7 @@ export interface ExploreOptions {
   readonly count?: number;
   readonly policy?: string | FaultPolicy;
   readonly arch?: string | ArchEntry;
-  /** `pct`, `random`, `pos`, `dfs` or `rr`. `pct` when not given. */
+  /** `pct`, `random`, `pos`, `dfs`, `exhaustive` or `rr`. `pct` when not given. */
   readonly strategy?: string;
   /** Of pct: 3 when not given. */
   readonly depth?: number;
@@ -206,7 +206,7 @@ async function exploreOn(size: Omit<MachineSize, 'cpus'>, options: ExploreOption
   };
   const role = (cpu: number): Role => (cpu >= cpus ? 'server' : programs[cpu]?.helper === true ? 'helper' : 'program');
   // A search that goes through schedules one by one is one of the same programs.
-  const programSeed = options.programSeed ?? (plan.kind === 'dfs' ? seed : undefined);
+  const programSeed = options.programSeed ?? (plan.kind === 'dfs' || plan.kind === 'exhaustive' ? seed : undefined);
   const order: DissolveOrder = { ...made, swaps: swaps.map((_, area) => area) };
   const result = await runLockstep(machine, {
     work: ACTORS,

@@ -97,6 +97,7 @@ export class LockstepGate implements StepGate, PointObserver {
   readonly #board: Board;
   readonly #arena: SharedWords;
   readonly #strategy: Strategy;
+  readonly #seesForced: boolean;
   readonly #me: number;
   readonly #bit: number;
   readonly #mine: number;
@@ -112,6 +113,7 @@ export class LockstepGate implements StepGate, PointObserver {
     this.#board = board;
     this.#arena = arena;
     this.#strategy = strategy;
+    this.#seesForced = strategy.seesForced === true;
     this.#me = me;
     this.#bit = 1 << me;
     this.#mine = cpuAt(me, 0);
@@ -249,7 +251,7 @@ export class LockstepGate implements StepGate, PointObserver {
     board[this.#mine + C_KIND] = kind;
     board[this.#mine + C_WORD] = word;
     if (board[B_PHASE] === PHASE_RUN) {
-      if (kind === STEP_RELAX || board[B_RUNNABLE] !== this.#bit) this.#give(this.#choose(kind), true);
+      if (this.#seesForced || kind === STEP_RELAX || board[B_RUNNABLE] !== this.#bit) this.#give(this.#choose(kind), true);
     } else this.#prepare();
     if (board[B_ENDED] !== ENDED_WELL) throw new MachineStopped('the schedule has ended');
     this.#count(kind, word);
@@ -307,7 +309,8 @@ export class LockstepGate implements StepGate, PointObserver {
     }
     if (gives && candidates !== this.#bit) candidates &= ~this.#bit;
     const first = lowest(candidates);
-    if (candidates === 1 << first || board[B_ENDED] !== ENDED_WELL || board[B_PHASE] !== PHASE_RUN) return first;
+    const forced = candidates === 1 << first;
+    if ((forced && !this.#seesForced) || board[B_ENDED] !== ENDED_WELL || board[B_PHASE] !== PHASE_RUN) return first;
     const choice = this.#choice;
     choice.candidates = candidates;
     choice.goesOn = kind !== FIRST_STEP && (candidates & this.#bit) !== 0;
@@ -318,6 +321,7 @@ export class LockstepGate implements StepGate, PointObserver {
       this.end(ENDED_CUT);
       return lowest(board[B_RUNNABLE] as number);
     }
+    if (forced) return first;
     if (next !== choice.fallback) this.#noteDeviation(next);
     board[B_DECISIONS] = (board[B_DECISIONS] as number) + 1;
     return next;

@@ -9,7 +9,7 @@ import type { Board } from './board.ts';
 export interface Choice {
   /** Who asks: it has the turn and is about to do `kind`, or cannot go on. */
   readonly me: number;
-  /** CPUs that can move: two or more. */
+  /** CPUs that can move: two or more, or one for a strategy that sees that, too. */
   readonly candidates: number;
   /** What is taken when nobody cares: the CPU itself if it can go on, otherwise the next that can. */
   readonly fallback: number;
@@ -20,6 +20,8 @@ export interface Choice {
 }
 
 export interface Strategy {
+  /** It is asked also where only one CPU can move, and may give the schedule up there. */
+  readonly seesForced?: boolean;
   /** Before each schedule, on one thread, while nobody moves. @returns false when there is nothing left to try */
   begin(board: Board, schedule: number): boolean;
   /** @returns one of the candidates, or -1 to give the schedule up */

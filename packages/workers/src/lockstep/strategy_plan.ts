@@ -5,6 +5,7 @@
 import { UsageError } from '@faultlab/core/base/errors';
 import type { Choices } from './choices.ts';
 import { DepthFirst } from './strategies/depth_first.ts';
+import { Exhaustive } from './strategies/exhaustive.ts';
 import { PartialOrderSampling } from './strategies/partial_order_sampling.ts';
 import { PCT_DEPTH_MAX, Pct } from './strategies/pct.ts';
 import { RandomWalk } from './strategies/random_walk.ts';
@@ -12,13 +13,13 @@ import { Replay } from './strategies/replay.ts';
 import { RoundRobin } from './strategies/round_robin.ts';
 import type { Strategy } from './strategy.ts';
 
-export const STRATEGY_NAMES = ['pct', 'random', 'pos', 'dfs', 'rr'] as const;
+export const STRATEGY_NAMES = ['pct', 'random', 'pos', 'dfs', 'exhaustive', 'rr'] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
 export type StrategyPlan =
   /** `depth`: one more than the places at which a CPU falls behind. */
   | { readonly kind: 'pct'; readonly depth: number }
-  | { readonly kind: 'random' | 'pos' | 'rr' }
+  | { readonly kind: 'random' | 'pos' | 'exhaustive' | 'rr' }
   /** `bound`: most preemptions of a schedule. */
   | { readonly kind: 'dfs'; readonly bound: number }
   | { readonly kind: 'replay'; readonly choices: Choices };
@@ -37,6 +38,7 @@ export function strategyPlan(name: string, options: { readonly depth?: number; r
       return { kind: name, depth };
     case 'random':
     case 'pos':
+    case 'exhaustive':
     case 'rr':
       return { kind: name };
     case 'dfs':
@@ -57,6 +59,8 @@ export function makeStrategy(plan: StrategyPlan, seed: number): Strategy {
       return new PartialOrderSampling(seed);
     case 'dfs':
       return new DepthFirst(plan.bound);
+    case 'exhaustive':
+      return new Exhaustive();
     case 'rr':
       return new RoundRobin();
     case 'replay':

@@ -108,7 +108,7 @@ test(
 test(
   'a strategy that does not exist is refused with the names of those that do',
   () => {
-    assert.throws(() => strategyPlan('best'), /choose from pct, random, pos, dfs, rr/);
+    assert.throws(() => strategyPlan('best'), /choose from pct, random, pos, dfs, exhaustive, rr/);
     assert.throws(() => strategyPlan('pct', { depth: 0 }), /from 1 to 24/);
   },
   SLOW_HOST,
