@@ -4,7 +4,7 @@
 import { PARK_TIMED_OUT, PARK_WOKEN } from '@faultlab/core/memory/step_gate';
 import { assert, suite } from '@faultlab/test-support';
 import { strategyPlan } from '@faultlab/workers/lockstep/strategy_plan';
-import { dfs, exploreToy } from './toy_runs.ts';
+import { dfs, exploreToy, withToys } from './toy_runs.ts';
 
 const SLOW_HOST = { deadlineMs: 60_000 };
 const test = suite('lock-step gate');
@@ -12,13 +12,15 @@ const test = suite('lock-step gate');
 test(
   'the same seed makes the same operations in the same order, whatever the strategy; another seed makes others',
   async () => {
-    for (const name of ['random', 'pct', 'pos']) {
-      const run = { toy: { kind: 'steps', count: 8 }, cpus: 3, plan: strategyPlan(name), schedules: 50 } as const;
-      const hashes = [];
-      for (const seed of [7, 7, 8]) hashes.push((await exploreToy({ ...run, seed })).hash);
-      assert.is(hashes[0], hashes[1], name);
-      assert.is.not(hashes[0], hashes[2], name);
-    }
+    await withToys(3, async (explore) => {
+      for (const name of ['random', 'pct', 'pos']) {
+        const run = { toy: { kind: 'steps', count: 8 }, plan: strategyPlan(name), schedules: 50 } as const;
+        const hashes = [];
+        for (const seed of [7, 7, 8]) hashes.push((await explore({ ...run, seed })).hash);
+        assert.is(hashes[0], hashes[1], name);
+        assert.is.not(hashes[0], hashes[2], name);
+      }
+    });
   },
   SLOW_HOST,
 );
@@ -26,17 +28,19 @@ test(
 test(
   'a failed schedule is repeated by its list of choices: same finding, same operations',
   async () => {
-    const toy = { kind: 'lost_update' } as const;
-    const found = await exploreToy({ toy, cpus: 3, schedules: 1000, stopAtFirst: false });
-    assert.ok(found.failing > 1 && found.failing < 1000);
-    for (const failure of found.failures.slice(0, 4)) {
-      const plan = { kind: 'replay', choices: failure.choices } as const;
-      const again = await exploreToy({ toy, cpus: 3, plan, programSeed: failure.programSeed });
-      assert.is(again.schedules, 1);
-      assert.is(again.failures[0]?.hash, failure.hash);
-      assert.is(again.failures[0]?.findings[0]?.message, failure.findings[0]?.message);
-      assert.is(again.diverged, 0);
-    }
+    await withToys(3, async (explore) => {
+      const toy = { kind: 'lost_update' } as const;
+      const found = await explore({ toy, schedules: 1000, stopAtFirst: false });
+      assert.ok(found.failing > 1 && found.failing < 1000);
+      for (const failure of found.failures.slice(0, 4)) {
+        const plan = { kind: 'replay', choices: failure.choices } as const;
+        const again = await explore({ toy, plan, programSeed: failure.programSeed });
+        assert.is(again.schedules, 1);
+        assert.is(again.failures[0]?.hash, failure.hash);
+        assert.is(again.failures[0]?.findings[0]?.message, failure.findings[0]?.message);
+        assert.is(again.diverged, 0);
+      }
+    });
   },
   SLOW_HOST,
 );

@@ -4,7 +4,7 @@
 
 import { assert, suite } from '@faultlab/test-support';
 import { strategyPlan } from '@faultlab/workers/lockstep/strategy_plan';
-import { dfs, exploreToy } from './toy_runs.ts';
+import { dfs, exploreToy, withToys } from './toy_runs.ts';
 
 const SLOW_HOST = { deadlineMs: 60_000 };
 const test = suite('lock-step strategies');
@@ -62,10 +62,13 @@ for (const bound of [0, 1, 2]) {
 test(
   'a bug that one order in many shows is found by the search, and by every other strategy',
   async () => {
-    for (const plan of [dfs(1), strategyPlan('random'), strategyPlan('pct', { depth: 2 }), strategyPlan('pos'), strategyPlan('rr')]) {
-      const result = await exploreToy({ toy: { kind: 'lost_update' }, cpus: 2, plan, schedules: 2_000 });
-      assert.is(result.failures[0]?.findings[0]?.id, 'T01', plan.kind);
-    }
+    const plans = [dfs(1), ...['exhaustive', 'random', 'pos', 'rr'].map((name) => strategyPlan(name)), strategyPlan('pct', { depth: 2 })];
+    await withToys(2, async (explore) => {
+      for (const plan of plans) {
+        const result = await explore({ toy: { kind: 'lost_update' }, plan, schedules: 2_000 });
+        assert.is(result.failures[0]?.findings[0]?.id, 'T01', plan.kind);
+      }
+    });
   },
   SLOW_HOST,
 );
@@ -110,6 +113,21 @@ test(
   () => {
     assert.throws(() => strategyPlan('best'), /choose from pct, random, pos, dfs, exhaustive, rr/);
     assert.throws(() => strategyPlan('pct', { depth: 0 }), /from 1 to 24/);
+  },
+  SLOW_HOST,
+);
+
+test(
+  'orders of independent operations count once: of CPUs that share nothing there is one interleaving, of two that write one word there are two',
+  async () => {
+    await withToys(2, async (explore) => {
+      const apart = await explore({ toy: { kind: 'steps', count: 5 }, plan: strategyPlan('exhaustive') });
+      assert.match(apart.covered, /^all 1 interleavings seen/);
+      const window = await explore({ toy: { kind: 'window', before: 2, after: 2 }, plan: strategyPlan('exhaustive'), stopAtFirst: false });
+      // CPU 1 writes before the first look, between the two looks, or after the second.
+      assert.match(window.covered, /^all 3 interleavings seen/);
+      assert.is(window.failing, 1);
+    });
   },
   SLOW_HOST,
 );
