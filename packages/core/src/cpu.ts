@@ -133,6 +133,8 @@ export class Cpu {
   inUserFault = false;
   /** Faults of user code in a row that found no memory. */
   faultsWithoutMemory = 0;
+  /** With verify: an attempt of the running fault has done I/O. Only the fault entry looks here (I27). */
+  majorSeen = false;
   /** The address space that this task runs on. */
   mm: MmId = NO_MM;
 

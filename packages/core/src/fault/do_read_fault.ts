@@ -4,6 +4,7 @@
  * @fidelity faithful
  * Next: fault/filemap_map_pages.ts, fault/__do_fault.ts
  */
+import type { Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { folio_get } from '../mm/folio.ts';
 import { folio_unlock } from '../mm/folio_lock.ts';
@@ -24,11 +25,22 @@ export function do_read_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   if (refused !== 0) return refused;
   const found = __do_fault(cpu, vmf);
   if (noPage(found)) return found;
-  if (cpu.mutant === MUTANT_B53) folio_put(cpu, vmf.page);
+  if (cpu.mutant === MUTANT_B53) letGoTooEarly(cpu, vmf.page);
   // The reference of the handler becomes the entry's, unless nothing was mapped.
   const result = finish_fault(cpu, vmf);
-  if (cpu.mutant === MUTANT_B53 && !noPage(result)) folio_get(cpu, vmf.page);
+  if (cpu.mutant === MUTANT_B53) return noPage(result) ? found | result : withReference(cpu, vmf.page, found | result);
   folio_unlock(cpu, vmf.page);
   if (noPage(result)) folio_put(cpu, vmf.page);
   return found | result;
+}
+
+/** B53: nothing keeps the page until the entry has a reference to it. */
+function letGoTooEarly(cpu: Cpu, pfn: Pfn): void {
+  folio_unlock(cpu, pfn);
+  folio_put(cpu, pfn);
+}
+
+function withReference(cpu: Cpu, pfn: Pfn, result: VmFaultBits): VmFaultBits {
+  folio_get(cpu, pfn);
+  return result;
 }

@@ -25,7 +25,7 @@ import type { MmId, Vpn } from '../base/brand.ts';
 import { NO_MM, NO_VMA } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { heldCount } from '../locking/held_locks.ts';
-import { PC_FAULT_VPN } from '../memory/percpu.ts';
+import { PC_FAULT_VPN, PC_MAJ_FLT } from '../memory/percpu.ts';
 import { restoreAreas } from '../mm/area_token.ts';
 import { mmap_read_unlock } from '../mm/mmap_lock.ts';
 import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
@@ -94,6 +94,12 @@ export const FAULT_HWPOISON = 7;
 export type FaultOutcome = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 /**
+ * L01: attempts of one fault, so many that only a fault which can never end has them. Others may take the page away between any two attempts, and
+ * a userfaultfd handler may be asked any number of times; but each time something has moved on.
+ */
+const ATTEMPTS_MAX = 1_000;
+
+/**
  * Resolves a fault of the address space that this CPU runs on.
  * @param errorCode X86_PF_* and PF_* bits; without USER the kernel itself faulted, in an access that may fail
  * @locks in: nothing. out: nothing. May sleep.
@@ -104,9 +110,13 @@ export function do_user_addr_fault(cpu: Cpu, vpn: Vpn, errorCode: number): Fault
   count_vm_event(cpu, user ? FAULTS_USER : FAULTS_KERNEL);
   trace(cpu, user ? TRACE_PAGE_FAULT_USER : TRACE_PAGE_FAULT_KERNEL, vpn, errorCode);
   cpu.words[cpu.percpu + PC_FAULT_VPN] = vpn + 1;
+  const before = beforeCharge(cpu);
   const outcome = resolve(cpu, vpn, errorCode, initialFlags(cpu, errorCode));
   cpu.words[cpu.percpu + PC_FAULT_VPN] = 0;
-  if (cpu.verify) restoreAreas(cpu);
+  if (cpu.verify) {
+    restoreAreas(cpu);
+    checkCharge(cpu, outcome, before);
+  }
   invariant(heldCount(cpu) === 0, 'I09', 'a fault ended, but its lock was not released');
   if (cpu.overHigh !== 0) mem_cgroup_handle_over_high(cpu);
   if (outcome === FAULT_OOM && user) return withoutMemory(cpu);
@@ -119,6 +129,21 @@ function withoutMemory(cpu: Cpu): FaultOutcome {
   const after = pagefault_out_of_memory(cpu);
   if (after === 'told') return FAULT_OOM;
   return after === 'killed' ? FAULT_SIGNAL_PENDING : FAULT_HANDLED;
+}
+
+/** Major faults charged to the task so far. */
+function beforeCharge(cpu: Cpu): number {
+  cpu.majorSeen = false;
+  return cpu.words[cpu.percpu + PC_MAJ_FLT] as number;
+}
+
+/**
+ * I27, fault by fault: one whose attempts did I/O is charged as major, whichever attempt finished it. Entries that forget it are a field of
+ * policy/arch_entry.ts; a last attempt that may not be tried again (until 5.6) looks like a first one.
+ */
+function checkCharge(cpu: Cpu, outcome: FaultOutcome, before: number): void {
+  if (outcome !== FAULT_HANDLED || !cpu.majorSeen || !cpu.entry.triedAfterVmaMajor || cpu.policy.retries === 'one') return;
+  invariant(cpu.words[cpu.percpu + PC_MAJ_FLT] !== before, 'I27', 'a fault that did I/O was charged as minor');
 }
 
 function initialFlags(cpu: Cpu, errorCode: number): number {
@@ -134,7 +159,8 @@ function resolve(cpu: Cpu, vpn: Vpn, errorCode: number, firstFlags: number): Fau
   const { mm, entry } = cpu;
   let flags = firstFlags;
   if ((flags & FAULT_FLAG_USER) === 0 || !entry.vmaLock) return resolveUnderMmapLock(cpu, mm, vpn, errorCode, flags);
-  for (;;) {
+  for (let attempts = 1; ; attempts++) {
+    if (cpu.verify) invariant(attempts <= ATTEMPTS_MAX, 'L01', 'a fault is tried again and again under the VMA lock');
     const vma = lock_vma_under_rcu(cpu, mm, vpn);
     if (vma === NO_VMA) break;
     if (access_error(cpu, vma, errorCode)) {
@@ -164,7 +190,8 @@ function resolveUnderMmapLock(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, f
   const { entry } = cpu;
   let flags = firstFlags;
   let major = 0;
-  for (;;) {
+  for (let attempts = 1; ; attempts++) {
+    if (cpu.verify) invariant(attempts <= ATTEMPTS_MAX, 'L01', 'a fault is tried again and again under mmap_lock');
     count_vm_event(cpu, MMAP_ATTEMPTS);
     at(cpu, BEFORE_MMAP_RETRY);
     const vma = entry.findsAndExpands ? findAndExpand(cpu, mm, vpn) : lock_mm_and_find_vma(cpu, mm, vpn);

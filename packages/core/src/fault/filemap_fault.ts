@@ -144,7 +144,7 @@ function findOrCreate(cpu: Cpu, search: Search): VmFaultBits {
   const { file, index } = search;
   const resident = fileKind(cpu.memory, file) === FILE_RESIDENT;
   if (!resident) lockInvalidate(cpu, search);
-  if (index >= i_size(cpu.memory, file)) return VM_FAULT_SIGBUS; // R17
+  if (index >= i_size(cpu.memory, file) && cpu.mutant !== MUTANT_B27_SIZE) return VM_FAULT_SIGBUS; // R17
   search.folio = resident ? filemapGetResident(cpu, file, index) : filemapGetOrCreate(cpu, file, index);
   return search.folio === NO_FOLIO ? VM_FAULT_OOM : 0;
 }

@@ -11,7 +11,7 @@
  * @fidelity reduced: no fast path, no long-term pins, no pages without a folio
  * Next: user/process_vm_access.ts
  */
-import { assert } from '../base/assert.ts';
+import { assert, invariant } from '../base/assert.ts';
 import type { MmId, Pfn, VmaId, Vpn } from '../base/brand.ts';
 import { NO_VMA } from '../base/brand.ts';
 import { EAGAIN, EBUSY, EFAULT, EINTR, EINVAL, ENOMEM } from '../base/errno.ts';
@@ -72,9 +72,13 @@ function refused(cpu: Cpu, vma: VmaId, foll: number): number {
   return error !== 0 && forMadvise ? EINVAL : error;
 }
 
+/** L01: faults on one page without a loss of mmap_lock, so many that only a fault which cannot end has them. */
+const TRIES_MAX = 1_000;
+
 /** @returns 0, or why it ended; EBUSY and EAGAIN say that there is nothing wrong */
 function getOne(cpu: Cpu, mm: MmId, vma: VmaId, vpn: Vpn, foll: number, pages: Pages, lock: GupLock): number {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
+    if (cpu.verify) invariant(tries <= TRIES_MAX, 'L01', 'GUP faults again and again and never drops mmap_lock');
     if (fatal_signal_pending(cpu)) return EINTR;
     const found = follow_page_pte(cpu, mm, vpn, foll);
     if (found !== NOT_THERE && found !== MUST_UNSHARE) {

@@ -52,9 +52,11 @@ export function handle_mm_fault(cpu: Cpu, vma: VmaId, vpn: Vpn, flags: number): 
   cpu.inUserFault = false;
   if (cpu.mutant === MUTANT_B39_ACCOUNT && (vm_flags(cpu.memory, vma) & VM_WRITE) !== 0)
     trace(cpu, TRACE_HANDLE_MM_FAULT, vpn, flags, result);
+  if (cpu.verify) checkFaultFlags(vmf.flags); // What the attempt has made of them goes into every later decision.
   checkFaultResult(flags, result);
   checkLockOnReturn(vmf, result);
   if (vmf.seen !== null) vmf.vma === NO_VMA ? endDropped(cpu, vmf, vmf.seen) : endAttempt(cpu, vmf, vmf.seen);
+  if (cpu.verify && (result & VM_FAULT_MAJOR) !== 0) cpu.majorSeen = true;
   mm_account_fault(cpu, flags, result);
   trace(cpu, TRACE_HANDLE_MM_FAULT, vpn, flags, result);
   return result;

@@ -31,7 +31,7 @@ import {
 import { vm_end, vm_flags, vm_mm, vm_pgoff, vm_start, vma_anon_vma, vma_set_range } from '../mm/vm_area_struct.ts';
 import { VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_LOCKED } from '../mm/vm_flags.ts';
 import { vm_stat_account } from '../mm/vma.ts';
-import { vma_start_write } from '../mm/vma_lock.ts';
+import { vma_assert_write_locked, vma_start_write } from '../mm/vma_lock.ts';
 import { MUTANT_B01, MUTANT_B04, MUTANT_B19 } from '../mutants/ids.ts';
 import { count_vm_event, STACK_EXPANDED } from '../trace/counters.ts';
 import { TRACE_STACK_EXPAND } from '../trace/events.ts';
@@ -101,6 +101,7 @@ export function expand_downwards(cpu: Cpu, vma: VmaId, vpn: Vpn): number {
   if (acct_stack_growth(cpu, vma, grow) !== 0) return ENOMEM;
   if (!mas_preallocate(cpu, mmTree(m, mm), 1)) return ENOMEM;
   if (!growsUnderReadLock(cpu) && cpu.mutant !== MUTANT_B04) vma_start_write(cpu, vma);
+  if (!growsUnderReadLock(cpu)) vma_assert_write_locked(cpu, vma);
   const anonVma = vma_anon_vma(m, vma);
   anon_vma_lock_write(cpu, anonVma);
   vma_set_range(m, vma, vpn, vm_end(m, vma), vm_pgoff(m, vma) - grow);

@@ -100,6 +100,7 @@ export function down_read_trylock(cpu: Cpu, sem: Word, lockClass: LockClass = LO
   while ((count & refusing) === 0) {
     const before = atomic_cmpxchg(cpu, word, count, count + READER_BIAS); // Acquire. Pairs with: up_write(), downgrade_write().
     if (before === count) {
+      if (cpu.verify) invariant((before & READ_FAILED_MASK) === 0, 'L04', 'a read trylock goes past one who waits');
       rwsem_set_reader_owned(cpu, sem);
       heldAcquire(cpu, lockClass, sem, READ);
       lockAcquired(cpu, lockClass, READ);

@@ -15,7 +15,6 @@ import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { atomic_fetch_add, atomic_inc_not_zero_limited, atomic_read, atomic_set } from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
-import { MUTANT_B30 } from '../mutants/ids.ts';
 import { ANON_VMA_CACHE, AVC_CACHE } from '../slab/caches.ts';
 import { kmem_cache_alloc, kmem_cache_free } from '../slab/kmem_cache.ts';
 import { ANON_VMA_PREPARED, count_vm_event } from '../trace/counters.ts';
@@ -250,8 +249,7 @@ export function anon_vma_clone(cpu: Cpu, dst: VmaId, src: VmaId): boolean {
     const id = avcAnonVma(m, from);
     anon_vma_lock_write(cpu, id);
     anon_vma_chain_link(cpu, dst, avc, id);
-    const reusable =
-      vma_anon_vma(m, src) !== NO_ANON_VMA && (num_children(m, id) < 2 || cpu.mutant === MUTANT_B30) && num_active_vmas(m, id) === 0;
+    const reusable = vma_anon_vma(m, src) !== NO_ANON_VMA && num_children(m, id) < 2 && num_active_vmas(m, id) === 0;
     if (vma_anon_vma(m, dst) === NO_ANON_VMA && reusable) set_vma_anon_vma(m, dst, id);
     anon_vma_unlock_write(cpu, id);
     get_anon_vma(cpu, id);

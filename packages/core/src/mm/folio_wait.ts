@@ -148,6 +148,7 @@ function waitUntilClear(cpu: Cpu, pfn: Pfn, bit: number, state: number): number 
 
 function waitForBit(cpu: Cpu, pfn: Pfn, bit: number, state: number): number {
   for (let unfairness = PAGE_LOCK_UNFAIRNESS; ; unfairness--) {
+    invariant(unfairness >= 0, 'L05', 'a waiter for a folio lock was overtaken although it asked to be handed the lock');
     const wanted = unfairness > 0 || cpu.mutant === MUTANT_B33C ? WQ_FLAG_EXCLUSIVE : WQ_FLAG_EXCLUSIVE | WQ_FLAG_CUSTOM;
     if (queueUnlessFree(cpu, pfn, bit, wanted)) return 0;
     const flags = sleepUntilWoken(cpu, pfn, state);

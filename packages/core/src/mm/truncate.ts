@@ -14,19 +14,26 @@
  * @fidelity reduced: whole pages only; no shadow entries
  * Next: syscalls/truncate.ts
  */
-import type { MappingId, Pfn } from '../base/brand.ts';
+import { invariant } from '../base/assert.ts';
+import type { MappingId, Pfn, Pte, Vpn } from '../base/brand.ts';
+import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { MUTANT_B27_UNMAP } from '../mutants/ids.ts';
 import { count_vm_event, FOLIO_TRUNCATED } from '../trace/counters.ts';
 import { at, BEFORE_SECOND_UNMAP, BETWEEN_UNMAP_AND_TRUNCATE } from '../trace/points.ts';
+import { i_mmap_lock_read, i_mmap_unlock_read } from './address_space.ts';
 import { eachCachedFolio, filemap_remove_folio, folioIsOf } from './filemap.ts';
 import { folio_mapcount, folioTest, PG_dirty, PG_writeback } from './folio.ts';
 import { folio_cancel_dirty } from './folio_dirty.ts';
 import { folio_lock, folio_trylock, folio_unlock } from './folio_lock.ts';
 import { folio_test_writeback, folio_wait_writeback } from './folio_writeback.ts';
 import { folio_put } from './page_alloc.ts';
+import { findPteTable, pteWord } from './page_table.ts';
+import { pte_present } from './pte.ts';
 import { remove_mapping } from './remove_mapping.ts';
+import { eachMappingArea } from './rmap_file.ts';
 import { FILE_END, unmap_mapping_folio, unmap_mapping_pages } from './unmap_mapping.ts';
+import { vm_mm } from './vm_area_struct.ts';
 
 /**
  * Removes the pages [start, end) from the page cache, whatever they are: first those that need no wait, then the others, each after its owner has
@@ -64,8 +71,21 @@ export function truncate_pagecache(cpu: Cpu, file: MappingId, start: number): vo
   at(cpu, BETWEEN_UNMAP_AND_TRUNCATE);
   truncate_inode_pages_range(cpu, file, start, FILE_END);
   at(cpu, BEFORE_SECOND_UNMAP);
-  if (cpu.mutant === MUTANT_B27_UNMAP) return;
-  unmap_mapping_pages(cpu, file, start, FILE_END, true);
+  if (cpu.mutant !== MUTANT_B27_UNMAP) unmap_mapping_pages(cpu, file, start, FILE_END, true);
+  if (cpu.verify) nothingMappedFrom(cpu, file, start);
+}
+
+/** I16: what has been cut off is in nobody's page tables, and no fault brings it back before the file grows. @locks in: i_rwsem */
+function nothingMappedFrom(cpu: Cpu, file: MappingId, start: number): void {
+  i_mmap_lock_read(cpu, file);
+  eachMappingArea(cpu, file, start, FILE_END, (vma, first, last) => {
+    for (let vpn = first as number; vpn < last; vpn++) {
+      const table = findPteTable(cpu, vm_mm(cpu.memory, vma), vpn as Vpn);
+      const pte = table === NO_TABLE ? 0 : (cpu.words[pteWord(cpu.memory, table, vpn as Vpn)] as Pte);
+      invariant(pte === 0 || !pte_present(pte as Pte), 'I16', 'a page is mapped beyond the end of its file when truncation has returned');
+    }
+  });
+  i_mmap_unlock_read(cpu, file);
 }
 
 /** The same for a hole in the middle; private copies stay, for they are not the file's. @locks as truncate_pagecache() */

@@ -9,6 +9,8 @@
 import { invariant } from '../base/assert.ts';
 import type { MappingId, Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
+import { MAPPING_CACHE } from '../slab/caches.ts';
+import { isAllocated } from '../slab/kmem_cache.ts';
 import { at, BEFORE_UNMAP_MAPPING } from '../trace/points.ts';
 import { i_mmap_lock_read, i_mmap_unlock_read, mapping_mapped } from './address_space.ts';
 import { folio_index, folioFile, folioMapping } from './folio.ts';
@@ -27,6 +29,7 @@ export const FILE_END = 0x7fffffff;
  */
 export function unmap_mapping_pages(cpu: Cpu, file: MappingId, start: number, end: number, evenCows: boolean): void {
   at(cpu, BEFORE_UNMAP_MAPPING);
+  if (cpu.verify) invariant(isAllocated(cpu.memory, MAPPING_CACHE, file), 'I28', 'pages are unmapped of a file that has ended');
   if (!mapping_mapped(cpu.memory, file)) return;
   i_mmap_lock_read(cpu, file);
   eachMappingArea(cpu, file, start, end, (vma, first, last) => {

@@ -55,7 +55,7 @@ import {
 } from './vm_area_struct.ts';
 import { VM_GROWSDOWN, VM_SHARED, VM_WRITE } from './vm_flags.ts';
 import { vma_link_file } from './vma_file.ts';
-import { vma_lock_init, vma_mark_attached, vma_start_write } from './vma_lock.ts';
+import { vma_assert_write_locked, vma_lock_init, vma_mark_attached, vma_start_write } from './vma_lock.ts';
 
 /** A slot for a new area of that address space, detached. NO_VMA when none is free. */
 export function vm_area_alloc(cpu: Cpu, mm: MmId): VmaId {
@@ -166,6 +166,7 @@ export function __split_vma(cpu: Cpu, vma: VmaId, addr: Vpn, newBelow: boolean):
     return ENOMEM;
   }
   if (cpu.mutant !== MUTANT_B07) vma_start_write(cpu, vma); // Before the anon_vma is looked at: a fault could be adding one.
+  vma_assert_write_locked(cpu, vma); // What is copied from here on may not change any more.
   set_vma_anon_vma(m, fresh, vma_anon_vma(m, vma));
   if (!anon_vma_clone(cpu, fresh, vma)) {
     mas_destroy(cpu);

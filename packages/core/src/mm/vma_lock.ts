@@ -102,6 +102,7 @@ export function lock_vma_under_rcu(cpu: Cpu, mm: MmId, vpn: Vpn): VmaId {
       vma_end_read(cpu, vma);
       return aborted(cpu, vpn);
     }
+    if (cpu.verify) invariant(vm_flags(m, vma) !== 0, 'I21', 'a lookup found an area that is not complete yet');
     trace(cpu, TRACE_VMA_START_READ, vma, vpn, VMA_LOCKED);
     return vma;
   }

@@ -47,9 +47,9 @@ export function refcountStartRead(cpu: Cpu, mm: MmId, vma: VmaId): StartRead {
   const m = cpu.memory;
   const seqWord = mmLockSeqWord(m, mm);
   const stampWord = vmLockSeqWord(m, vma);
-  const early = cpu.mutant === MUTANT_B06 ? sequenceBeforePin(cpu, seqWord) : 0;
   // R2. Alone: a hint; a stale answer costs the slow path and no more.
   if (READ_ONCE(cpu, stampWord) === READ_ONCE(cpu, seqWord)) return CONTENDED;
+  const early = cpu.mutant === MUTANT_B06 ? sequenceBeforePin(cpu, seqWord) : 0;
   // Acquire (O1). Pairs with: refcountMarkAttached() and the subtraction in refcountStartWrite().
   const before =
     cpu.mutant === MUTANT_B48 ? testThenAdd(cpu, vmRefcntWord(m, vma)) : atomic_inc_not_zero_limited(cpu, vmRefcntWord(m, vma), LIMIT);

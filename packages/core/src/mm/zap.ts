@@ -5,6 +5,7 @@
  * Next: mm/vma_unmap.ts
  */
 
+import { invariant } from '../base/assert.ts';
 import type { MmId, Pte, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
 import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
@@ -30,6 +31,7 @@ import { type MarkerFate, zap_nonpresent_pte } from './zap_nonpresent.ts';
  * @locks in: VMA read, mmap read or mmap write on the area, or i_mmap of its file, or the area is detached. Takes page-table locks; does not sleep
  */
 export function zapRange(cpu: Cpu, tlb: MmuGather, vma: VmaId, start: Vpn, end: Vpn, evenCows = true, markers: MarkerFate = 'drop'): void {
+  if (cpu.verify) rangeIsOf(cpu, tlb.mm, vma, start, end);
   at(cpu, BEFORE_ZAP);
   for (let vpn = start as number; vpn < end; ) {
     const tableEnd = Math.min((Math.floor(vpn / PMD_PAGES) + 1) * PMD_PAGES, end);
@@ -38,6 +40,13 @@ export function zapRange(cpu: Cpu, tlb: MmuGather, vma: VmaId, start: Vpn, end: 
     if (tlbBatchFull(tlb)) tlb_flush_mmu(cpu, tlb);
     vpn = tableEnd;
   }
+}
+
+/** I21: whoever zaps a part of an area names the area that it lies in. @locks as zapRange(), which keep the bounds */
+function rangeIsOf(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: Vpn): void {
+  const m = cpu.memory;
+  const inside = vm_mm(m, vma) === mm && start >= vm_start(m, vma) && end <= vm_end(m, vma);
+  invariant(inside, 'I21', 'pages are zapped that do not lie in the area of which they are said to be');
 }
 
 function zapTable(

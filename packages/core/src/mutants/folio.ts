@@ -4,9 +4,7 @@
  */
 import {
   MUTANT_B20,
-  MUTANT_B30,
   MUTANT_B31A,
-  MUTANT_B31C,
   MUTANT_B32_DONTNEED,
   MUTANT_B32_REMOVE,
   MUTANT_B33A,
@@ -37,22 +35,6 @@ faulting CPU A                            faulting CPU B
 4 the entry is e: maps what it read`,
   },
   {
-    number: MUTANT_B30,
-    id: 'B30',
-    title: 'an anon_vma is reused twice',
-    trigger:
-      'The count of children is not asked: a grandchild reuses an anon_vma that already stands between others, and exit frees a parent that folios still name.',
-    breaks: ['I24', 'Q07'],
-    source: '2555283eb40d, CVE-2022-42703',
-    difficulty: 'hard',
-    drawing: `
-parent                child               grandchild
-1 forks
-                      2 forks; its own area goes
-                                          3 reuses the child's anon_vma, which has children
-                                          4 exits: it is freed although others stand below it`,
-  },
-  {
     number: MUTANT_B31A,
     id: 'B31a',
     title: 'mremap flushes after the page-table lock is gone',
@@ -67,20 +49,6 @@ moving CPU            zapping CPU         writing CPU
                       2 zaps the new place, frees the page
                                           3 writes through its old translation
 4 flushes`,
-  },
-  {
-    number: MUTANT_B31C,
-    id: 'B31c',
-    title: 'mremap does not take the locks of the reverse map',
-    trigger: 'A reverse walk of truncation looks at the new place too early and at the old place too late, and misses the page.',
-    breaks: ['I16', 'I23', 'I24', 'I25'],
-    source: 'move_ptes(), need_rmap_locks',
-    difficulty: 'hard',
-    drawing: `
-moving CPU                                truncating CPU
-                                          1 looks at the new place: nothing
-2 moves the entry
-                                          3 looks at the old place: nothing`,
   },
   {
     number: MUTANT_B32_DONTNEED,

@@ -141,7 +141,7 @@ reader                                    writer
     title: 'an area is split or merged by what was true before its write lock',
     trigger:
       'A split copies the anon_vma links before it write-locks the area; a fault gives it an anon_vma in between, and the other half has none.',
-    breaks: ['I24'],
+    breaks: ['I06', 'I24'],
     source: 'VMA write lock first in dup_anon_vma() and vma_merge(), 6.4.8',
     difficulty: 'medium',
     drawing: `
@@ -187,7 +187,7 @@ unmapping CPU                             faulting CPU
     title: 'the bounds of a detached area are read (rwsem design)',
     trigger:
       'The RCU head of a freed area lies over its bounds. A reader that has locked it looks at the bounds before it looks whether it is detached.',
-    breaks: ['I28', 'I21'],
+    breaks: ['I23', 'I24', 'I25', 'I21'],
     source: 'type confusion in lock_vma_under_rcu(), harmless, August 2024',
     difficulty: 'medium',
     drawing: `

@@ -15,6 +15,7 @@ import { mmap_read_lock, mmap_read_unlock } from '../mm/mmap_lock.ts';
 import { linear_page_index, vm_file, vm_flags } from '../mm/vm_area_struct.ts';
 import { VM_LOCKED, VM_MAYWRITE, VM_SHARED } from '../mm/vm_flags.ts';
 import { MUTANT_B32_REMOVE } from '../mutants/ids.ts';
+import { at, BETWEEN_UNLOCK_AND_RELOCK } from '../trace/points.ts';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, vfs_fallocate } from './truncate.ts';
 import { userfaultfd_remove } from './userfaultfd_event.ts';
 
@@ -31,6 +32,7 @@ export function madvise_remove(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: 
   const offset = linear_page_index(m, vma, start);
   if (cpu.mutant !== MUTANT_B32_REMOVE) get_file(cpu, file);
   if (userfaultfd_remove(cpu, vma, start, end)) mmap_read_unlock(cpu, mm);
+  at(cpu, BETWEEN_UNLOCK_AND_RELOCK);
   const error = vfs_fallocate(cpu, file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, end - start);
   if (cpu.mutant !== MUTANT_B32_REMOVE) fput(cpu, file);
   mmap_read_lock(cpu, mm);

@@ -20,7 +20,7 @@ import { flush_tlb_range } from '../mm/tlb.ts';
 import { vma_has_uffd_without_event_remap, withoutUffdWp } from '../mm/userfaultfd_k.ts';
 import { vm_mm } from '../mm/vm_area_struct.ts';
 import { lockRmap, unlockRmap } from '../mm/vma.ts';
-import { MUTANT_B31A, MUTANT_B31C } from '../mutants/ids.ts';
+import { MUTANT_B31A } from '../mutants/ids.ts';
 
 /**
  * Moves the entries of `len` pages. @locks in: mmap write, VMA write on both areas. May sleep for the rmap locks.
@@ -37,9 +37,10 @@ export function move_page_tables(cpu: Cpu, from: VmaId, to: VmaId, oldAddr: Vpn,
     if (oldTable !== NO_TABLE) {
       const newTable = pte_alloc(cpu, mm, newVpn);
       if (newTable === NO_TABLE) return false;
-      if (cpu.mutant !== MUTANT_B31C) lockRmap(cpu, to);
+      lockRmap(cpu, to);
       move_ptes(cpu, mm, oldTable, newTable, oldVpn, newVpn, untilTableEnd, unprotect);
-      if (cpu.mutant !== MUTANT_B31C) unlockRmap(cpu, to);
+      unlockRmap(cpu, to);
+      if (cpu.mutant === MUTANT_B31A) flush_tlb_range(cpu, mm, oldVpn, (oldVpn + untilTableEnd) as Vpn);
     }
     done += untilTableEnd;
   }
@@ -68,10 +69,8 @@ function move_ptes(
     moved = true;
   }
   // Before the locks go: nobody may free or reuse a page that a stale translation of the old place still reaches.
-  const late = cpu.mutant === MUTANT_B31A;
-  if (moved && !late) flush_tlb_range(cpu, mm, oldVpn, (oldVpn + count) as Vpn);
+  if (moved && cpu.mutant !== MUTANT_B31A) flush_tlb_range(cpu, mm, oldVpn, (oldVpn + count) as Vpn);
   unlockBoth(cpu, oldTable, newTable);
-  if (moved && late) flush_tlb_range(cpu, mm, oldVpn, (oldVpn + count) as Vpn);
 }
 
 /** In order of table number, so that two movers cannot wait for each other. */

@@ -4,6 +4,7 @@
  * @fidelity reduced: one 32-bit stamp stands for a page's contents
  * Next: fault/do_user_addr_fault.ts
  */
+import { invariant } from '../base/assert.ts';
 import type { Pte, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { X86_PF_INSTR, X86_PF_PROT, X86_PF_USER, X86_PF_WRITE } from '../fault/arch/error_code.ts';
@@ -31,6 +32,9 @@ export const ACCESS_NAMES: readonly string[] = [
   'PFAULT',
   'BUS_MCEERR_AR',
 ];
+
+/** L02: faults of one access that a killed task may still make: it leaves when the next wait of a fault is cut short. */
+const KILLED_FAULTS_MAX = 8;
 
 const READ = 0;
 const WRITE = 1;
@@ -65,10 +69,13 @@ export function kernelModeAccess(cpu: Cpu, vpn: Vpn, write: boolean, stamp: numb
 function access(cpu: Cpu, vpn: Vpn, kind: number, stamp: number, errorCode: number): AccessOutcome {
   const user = (errorCode & X86_PF_USER) !== 0;
   count_vm_event(cpu, ACCESSES);
+  let killed = 0;
   for (;;) {
     const translation = tryAccess(cpu, vpn, kind === WRITE, stamp);
     if (translation > TLB_MISS) return ACCESS_OK;
     const outcome = do_user_addr_fault(cpu, vpn, translation === TLB_PROTECTION ? errorCode | X86_PF_PROT : errorCode);
+    if (cpu.verify && fatal_signal_pending(cpu))
+      invariant(++killed <= KILLED_FAULTS_MAX, 'L02', 'a task that was killed faults again and again');
     if (outcome !== FAULT_HANDLED && outcome !== FAULT_SIGNAL_PENDING) {
       // The fault's own signal and a SIGKILL are both pending then, and SIGKILL comes first: what ended the wait may be what the fault complains of.
       return user && fatal_signal_pending(cpu) ? ACCESS_KILLED : outcome;

@@ -12,6 +12,7 @@ import { exploreCommand } from './explore.ts';
 import { faultsCommand } from './faults.ts';
 import { guardOutput } from './guard_output.ts';
 import { listCommand } from './list.ts';
+import { mutantsCommand } from './mutants.ts';
 import { replayCommand } from './replay.ts';
 import { stressCommand } from './stress.ts';
 
@@ -24,6 +25,7 @@ const COMMANDS: readonly CliCommand[] = [
   replayCommand,
   conformCommand,
   faultsCommand,
+  mutantsCommand,
   listCommand,
 ];
 

@@ -5,6 +5,7 @@
  */
 import { assert } from '@faultlab/core/base/assert';
 import { type CpuId, type MappingId, type MmId, NO_MAPPING, type Vpn } from '@faultlab/core/base/brand';
+import { StallError } from '@faultlab/core/base/errors';
 import { cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
 import { sweep } from '@faultlab/core/invariants/sweep';
@@ -12,19 +13,21 @@ import { serveQueued, setupDevice } from '@faultlab/core/io/block_device';
 import { CONTENTS_BLANK, CONTENTS_FILES, type DeviceId } from '@faultlab/core/io/device_record';
 import { readHeld } from '@faultlab/core/locking/held_locks';
 import { LOCK_MMAP, LOCK_VMA } from '@faultlab/core/locking/lock_class';
-import { rcu_barrier } from '@faultlab/core/locking/rcu';
+import { rcu_barrier, rcu_idle_enter, rcu_idle_exit } from '@faultlab/core/locking/rcu';
 import { DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import { createFile, type FileSpec } from '@faultlab/core/mm/address_space';
 import { mm_alloc } from '@faultlab/core/mm/mm_struct';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from '@faultlab/core/mm/mman';
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
+import type { ArchEntry } from '@faultlab/core/policy/arch_entry';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
+import type { PointObserver } from '@faultlab/core/trace/points';
 
 const SIZE: MachineSize = {
   ...DEFAULT_SIZE,
-  cpus: 2,
+  cpus: 3,
   mms: 8,
   vmas: 256,
   frames: 2048,
@@ -65,7 +68,26 @@ export interface OneThreadOptions {
   readonly wrap?: MemoryWrapper;
   /** Check more than the constant-time assertions. */
   readonly verify?: boolean;
+  /** The bug that the machine is to have: a number of mutants/ids.ts. */
+  readonly mutant?: number;
+  readonly arch?: ArchEntry;
+  /** Steps may be made at named points. A CPU that would sleep with nobody left to wake it ends the story with a StallError. */
+  readonly steered?: boolean;
 }
+
+/** What another CPU of the thread does at a point: once for each time it is asked for, in that order. */
+interface SteppedPoint {
+  readonly point: number;
+  readonly step: () => void;
+}
+
+/** Sleeps in vain before a CPU counts as one that nobody wakes. Some sleeps have an end of their own. */
+const SLEEPS_IN_VAIN = 5;
+
+/** The other CPU cannot wait for CPU 0, which is in the middle of something. */
+const otherSleeps = (): boolean => {
+  throw new StallError('The other CPU sleeps, and CPU 0 cannot wake it.');
+};
 
 export class OneThreadMachine {
   /** The CPU that faults. */
@@ -75,15 +97,23 @@ export class OneThreadMachine {
   readonly mm: MmId;
   readonly #steps: (() => void)[] = [];
   readonly #waits: FaultLock[] = [];
+  readonly #points = new Map<number, SteppedPoint[]>();
+  readonly #steered: boolean;
+  #inVain = 0;
 
-  constructor(policy: FaultPolicy, { wrap = (memory) => memory, verify = false }: OneThreadOptions = {}) {
-    const bare = createMachineMemory(SIZE);
+  constructor(
+    policy: FaultPolicy,
+    { wrap = (memory) => memory, verify = false, mutant = 0, arch, steered = false }: OneThreadOptions = {},
+  ) {
+    this.#steered = steered;
+    const bare = createMachineMemory(SIZE, { mutant });
     setupDevice(bare, FILE_DEVICE, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_FILES, server: 'idle' });
     setupDevice(bare, SWAP_DEVICE, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_BLANK, server: 'idle' });
     setupDevice(bare, SYNC_SWAP_DEVICE, { queueDepth: QUEUE_DEPTH, contents: CONTENTS_BLANK });
-    const options = { now: () => performance.now(), policy, verify };
-    this.cpu = createCpu({ ...options, id: 0 as CpuId, memory: wrap(bare), idle: () => this.#idle() });
-    this.other = createCpu({ ...options, id: 1 as CpuId, memory: bare });
+    const options = { now: () => performance.now(), policy, verify, ...(arch === undefined ? {} : { arch }) };
+    const observer = (id: number): PointObserver | null => (steered ? { at: (point) => this.#at(id, point) } : null);
+    this.cpu = createCpu({ ...options, id: 0 as CpuId, memory: wrap(bare), idle: () => this.#idle(), points: observer(0) });
+    this.other = createCpu({ ...options, id: 1 as CpuId, memory: bare, points: observer(1), idle: steered ? otherSleeps : null });
     // The other CPU stays out of grace periods: on one thread it is never in the middle of anything when CPU 0 waits for them.
     cpuOnline(this.cpu);
     this.mm = mm_alloc(this.cpu);
@@ -93,6 +123,19 @@ export class OneThreadMachine {
   /** Somebody else's step, made when CPU 0 would sleep, before any device serves. */
   whenIdle(step: () => void): void {
     this.#steps.push(step);
+  }
+
+  /** Somebody else's step the next time that the CPU passes the point; several are made one after the other. Only when steered. */
+  atPoint(cpu: Cpu, point: number, step: () => void): void {
+    this.#points.set(cpu.id, [...(this.#points.get(cpu.id) ?? []), { point, step }]);
+  }
+
+  #at(cpu: number, point: number): void {
+    const waiting = this.#points.get(cpu) ?? [];
+    const index = waiting.findIndex((stepped) => stepped.point === point);
+    if (index < 0) return;
+    const [stepped] = waiting.splice(index, 1);
+    stepped?.step();
   }
 
   /** The fault lock that CPU 0 held in each step of its waits since the last call. */
@@ -107,7 +150,10 @@ export class OneThreadMachine {
       step();
       return true;
     }
-    return serveQueued(this.other, FILE_DEVICE) || serveQueued(this.other, SWAP_DEVICE);
+    const served = serveQueued(this.other, FILE_DEVICE) || serveQueued(this.other, SWAP_DEVICE);
+    this.#inVain = served ? 0 : this.#inVain + 1;
+    if (this.#steered && this.#inVain > SLEEPS_IN_VAIN) throw new StallError('CPU 0 sleeps, and there is nobody who would wake it.');
+    return served;
   }
 
   /** Lets the devices finish what was submitted. */
@@ -118,8 +164,12 @@ export class OneThreadMachine {
   /** Broken invariants of the machine as it is, at rest. */
   violations(): string[] {
     this.drain();
-    rcu_barrier(this.cpu);
+    // Each in turn, while the other has nothing that it looks at: one thread cannot wait for itself.
+    rcu_idle_enter(this.cpu);
     rcu_barrier(this.other);
+    rcu_idle_enter(this.other);
+    rcu_idle_exit(this.cpu);
+    rcu_barrier(this.cpu);
     return sweep(this.cpu).map(({ id, message }) => `${id}: ${message}`);
   }
 

@@ -28,6 +28,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     ...['--policy', '--mutant'],
   ],
   again: [],
+  mutants: ['--engine', '--seeds', '--seed', '--seconds'],
   list: [],
 };
 /** Options whose value may be nearly any text, because it names a file that is written; see FOLDER_USES. */

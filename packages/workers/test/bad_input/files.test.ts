@@ -43,6 +43,7 @@ const FOLDER_USES: readonly (readonly string[])[] = NO_FILES.filter((path) => !F
   ['stress', '--hours', '1', '--result', `${path}/x`],
   ['faults', '--json', `${path}/x`],
   ['explore', '--scenario', 'canary', '--json', `${path}/x`],
+  ['mutants', 'B33a', '--json', `${path}/x`],
 ]);
 
 test(
