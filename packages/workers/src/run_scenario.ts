@@ -42,6 +42,7 @@ export async function runScenario(scenario: string | Scenario, options: Scenario
     ...machineOptions,
     devices: [...(machineOptions.devices ?? []), ...needed.devices],
     background: [...(machineOptions.background ?? []), ...needed.background],
+    sysctl: { ...needed.sysctl, ...machineOptions.sysctl },
   });
   return await runScenarioOn(machine, chosen, {
     ...(count === undefined ? { seconds: seconds ?? SECONDS_DEFAULT } : { count }),

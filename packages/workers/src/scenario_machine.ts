@@ -35,9 +35,13 @@ export function devicesFor(scenarios: readonly ScenarioNeeds[]): DeviceOptions[]
   return options;
 }
 
-/** What a machine must be booted with to be enough for each of the scenarios. */
-export const machineFor = (scenarios: readonly ScenarioNeeds[]): Pick<Required<MachineOptions>, 'devices' | 'background'> => ({
+/** Reclaim by age is on unless a scenario says otherwise: a kernel has no switch for it. */
+const SYSCTL = { lru: 1 } as const;
+
+/** What a machine must be booted with to be enough for each of the scenarios, and with reclaim by age, as stress runs have it. */
+export const machineFor = (scenarios: readonly ScenarioNeeds[]): Pick<Required<MachineOptions>, 'devices' | 'background' | 'sysctl'> => ({
   devices: devicesFor(scenarios),
+  sysctl: SYSCTL,
   background: [...new Set(scenarios.flatMap(({ background = [] }) => background))],
 });
 
