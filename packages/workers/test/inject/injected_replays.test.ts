@@ -101,9 +101,9 @@ test(
     ]);
     assert.is(killed.code, 3, killed.out);
     assert.is(silent.code, 3, silent.out);
-    assert.match(killed.out, /--scenario munmap_storm .* --inject kill_cpu:cpu=0,after=10,point=all\n/);
+    assert.match(killed.out, /--scenario munmap_storm .* --inject kill_cpu:cpu=0,thread=program,after=10,point=all\n/);
     assert.match(killed.out, /^injected: kill_cpu 1$/m);
-    assert.match(killed.out, /\nstress: FAILURE .* inject=kill_cpu:cpu=0,after=10,point=all .*reason=stall\n$/);
+    assert.match(killed.out, /\nstress: FAILURE .* inject=kill_cpu:cpu=0,thread=program,after=10,point=all .*reason=stall\n$/);
     assert.match(silent.out, /I\/O request \d+ of device 0 since/);
   },
   SLOW,
