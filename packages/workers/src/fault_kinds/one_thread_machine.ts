@@ -4,7 +4,7 @@
  * Next: fault_kind.ts
  */
 import { assert } from '@faultlab/core/base/assert';
-import { type CpuId, type MappingId, type MmId, NO_MAPPING, type Vpn } from '@faultlab/core/base/brand';
+import { type CpuId, type MappingId, type MmId, NO_MAPPING, NO_MM, type Vpn } from '@faultlab/core/base/brand';
 import { StallError } from '@faultlab/core/base/errors';
 import { cpuOnline, createCpu, createMachineMemory } from '@faultlab/core/boot';
 import type { Cpu } from '@faultlab/core/cpu';
@@ -164,6 +164,7 @@ export class OneThreadMachine {
   /** Broken invariants of the machine as it is, at rest. */
   violations(): string[] {
     this.drain();
+    switch_mm(this.other, NO_MM); // The address space has one user.
     // Each in turn, while the other has nothing that it looks at: one thread cannot wait for itself.
     rcu_idle_enter(this.cpu);
     rcu_barrier(this.other);
