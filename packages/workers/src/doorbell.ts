@@ -23,7 +23,7 @@ export function resetDoorbell(memory: SharedMemory): void {
 export const arrivedCount = (memory: SharedMemory): number => Atomics.load(memory.words, H_ARRIVED);
 
 /** CPUs that have finished their program. */
-export const leftCount = (memory: SharedMemory): number => Atomics.load(memory.words, H_LEFT);
+export const leftCount = (memory: SharedMemory): number => memory.ops.load(H_LEFT << 2);
 
 /** Lets everybody at the gate go. */
 export function openGate(memory: SharedMemory): void {

@@ -49,6 +49,17 @@ export function recordName(layout: Layout, word: number): string {
   return `word ${word}`;
 }
 
+/** The same with the word's place in the record: "vma 17, word 4". */
+export function recordField(layout: Layout, word: number): string {
+  for (const { region, words, name } of RECORDS) {
+    const { base, words: length } = layout.regions[region];
+    if (word < base || word >= base + length) continue;
+    const field = (word - base) % words;
+    return `${name(Math.floor((word - base) / words), field, layout)}, word ${field}`;
+  }
+  return `word ${word}`;
+}
+
 /** A lock by its class and place: "mmap_lock of mm 3", "vma 17". */
 export function lockName(layout: Layout, lockClass: string, word: number): string {
   const record = recordName(layout, word);

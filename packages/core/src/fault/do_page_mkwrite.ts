@@ -14,7 +14,7 @@
  */
 import type { MappingId, Pfn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { i_size } from '../mm/address_space.ts';
+import { i_size_read } from '../mm/address_space.ts';
 import { folioIsOf } from '../mm/filemap.ts';
 import { folio_mark_dirty } from '../mm/folio_dirty.ts';
 import { folio_lock, folio_unlock } from '../mm/folio_lock.ts';
@@ -54,7 +54,7 @@ function filemap_page_mkwrite(cpu: Cpu, file: MappingId, index: number, pfn: Pfn
   count_vm_event(cpu, PAGE_MKWRITE);
   folio_lock(cpu, pfn);
   at(cpu, AFTER_FOLIO_LOCK);
-  const truncated = !folioIsOf(cpu, pfn, file, index) || index >= i_size(cpu.memory, file); // R14, R17
+  const truncated = !folioIsOf(cpu, pfn, file, index) || index >= i_size_read(cpu, file); // R14, R17
   if (truncated) {
     count_vm_event(cpu, FOLIO_TRUNCATED);
     folio_unlock(cpu, pfn);

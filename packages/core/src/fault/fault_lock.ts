@@ -15,7 +15,7 @@ import { __anon_vma_prepare } from '../mm/anon_vma.ts';
 import { revokeArea } from '../mm/area_token.ts';
 import { fput } from '../mm/fput.ts';
 import { mmap_assert_locked, mmap_read_lock, mmap_read_trylock, mmap_read_unlock } from '../mm/mmap_lock.ts';
-import { vm_file, vm_mm, vma_anon_vma, vmRefcntWord } from '../mm/vm_area_struct.ts';
+import { vm_file, vm_mm, vmaAnonVmaOnce, vmRefcntWord } from '../mm/vm_area_struct.ts';
 import { vma_end_read } from '../mm/vma_lock.ts';
 import { MUTANT_B05, MUTANT_B18, MUTANT_B39_FILE } from '../mutants/ids.ts';
 import type { OnWait } from '../policy/fault_policy.ts';
@@ -139,7 +139,7 @@ export function vmf_anon_prepare(cpu: Cpu, vmf: VmFault): VmFaultBits {
 export function __vmf_anon_prepare(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const m = cpu.memory;
   const vma = liveVma(vmf);
-  if (vma_anon_vma(m, vma) !== NO_ANON_VMA) return 0;
+  if (vmaAnonVmaOnce(cpu, m, vma) !== NO_ANON_VMA) return 0; // Pairs with: the publication in __anon_vma_prepare().
   if (cpu.mutant === MUTANT_B05 && (vmf.flags & FAULT_FLAG_VMA_LOCK) !== 0) return 0; // It was there when the area was found.
   if ((vmf.flags & FAULT_FLAG_VMA_LOCK) === 0) return __anon_vma_prepare(cpu, vma) ? 0 : VM_FAULT_OOM;
   const mm = vm_mm(m, vma);

@@ -18,7 +18,13 @@ import type { MappingId, Pfn } from '../base/brand.ts';
 import { NO_MAPPING, NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { filemap_read_folio } from '../io/file_io.ts';
-import { FILE_RESIDENT, fileKind, filemap_invalidate_lock_shared, filemap_invalidate_unlock_shared, i_size } from '../mm/address_space.ts';
+import {
+  FILE_RESIDENT,
+  fileKind,
+  filemap_invalidate_lock_shared,
+  filemap_invalidate_unlock_shared,
+  i_size_read,
+} from '../mm/address_space.ts';
 import { filemap_get_folio, filemapGetResident, folioIsOf } from '../mm/filemap.ts';
 import { filemapGetOrCreate } from '../mm/filemap_create.ts';
 import { folioTest, NO_FOLIO, PG_uptodate } from '../mm/folio.ts';
@@ -80,7 +86,7 @@ const SEARCH_AGAIN = -1;
 export function filemap_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
   const file = vm_file(cpu.memory, liveVma(vmf));
   const index = vmf.pgoff;
-  if (index >= i_size(cpu.memory, file)) return VM_FAULT_SIGBUS; // R17
+  if (index >= i_size_read(cpu, file)) return VM_FAULT_SIGBUS; // R17
   trace(cpu, TRACE_MM_FILEMAP_FAULT, file, index);
   count_vm_event(cpu, FILEMAP_FAULTS);
   const search: Search = { file, index, kept: keepArea(cpu, vmf), folio: NO_FOLIO, invalidateLocked: false, result: 0 };
@@ -144,7 +150,7 @@ function findOrCreate(cpu: Cpu, search: Search): VmFaultBits {
   const { file, index } = search;
   const resident = fileKind(cpu.memory, file) === FILE_RESIDENT;
   if (!resident) lockInvalidate(cpu, search);
-  if (index >= i_size(cpu.memory, file) && cpu.mutant !== MUTANT_B27_SIZE) return VM_FAULT_SIGBUS; // R17
+  if (index >= i_size_read(cpu, file) && cpu.mutant !== MUTANT_B27_SIZE) return VM_FAULT_SIGBUS; // R17
   search.folio = resident ? filemapGetResident(cpu, file, index) : filemapGetOrCreate(cpu, file, index);
   return search.folio === NO_FOLIO ? VM_FAULT_OOM : 0;
 }
@@ -165,7 +171,7 @@ function withFolioLocked(cpu: Cpu, vmf: VmFault, search: Search): VmFaultBits {
     if (again !== 0) return again;
   }
   unlockInvalidate(cpu, search);
-  if (index >= i_size(cpu.memory, file) && cpu.mutant !== MUTANT_B27_SIZE) {
+  if (index >= i_size_read(cpu, file) && cpu.mutant !== MUTANT_B27_SIZE) {
     count_vm_event(cpu, FOLIO_TRUNCATED);
     folio_unlock(cpu, folio);
     folio_put(cpu, folio);

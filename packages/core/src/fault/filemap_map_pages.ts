@@ -11,7 +11,7 @@
  */
 import type { MappingId, Pfn, Vpn } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { hasMapPages, i_size, pagesRoot, raMmapMissWord } from '../mm/address_space.ts';
+import { hasMapPages, i_size_read, pagesRoot, raMmapMissWord } from '../mm/address_space.ts';
 import { filemap_get_folio, folioIsOf } from '../mm/filemap.ts';
 import { folio_get, folio_index, folioTest, NO_FOLIO, PG_hwpoison, PG_readahead, PG_uptodate, PG_workingset } from '../mm/folio.ts';
 import { folio_test_locked, folio_trylock, folio_unlock } from '../mm/folio_lock.ts';
@@ -69,7 +69,7 @@ export function filemap_map_pages(cpu: Cpu, vmf: VmFault, start: number, end: nu
     rcu_read_unlock(cpu);
     return VM_FAULT_OOM;
   }
-  const last = Math.min(end, i_size(m, file) - 1);
+  const last = Math.min(end, i_size_read(cpu, file) - 1);
   let result = 0;
   let hits = 0;
   pte_offset_map_lock(cpu, vmf.table, vmf.vpn);
@@ -117,7 +117,7 @@ function takeUptodate(cpu: Cpu, file: MappingId, index: number): Pfn {
   if (pfn === NO_FOLIO) return NO_FOLIO;
   if (folioTest(cpu, pfn, PG_uptodate) && !folioTest(cpu, pfn, PG_readahead) && folio_trylock(cpu, pfn)) {
     // R14, R16, R17, now that nothing of it can change.
-    if (folioIsOf(cpu, pfn, file, index) && folioTest(cpu, pfn, PG_uptodate) && index < i_size(cpu.memory, file)) return pfn;
+    if (folioIsOf(cpu, pfn, file, index) && folioTest(cpu, pfn, PG_uptodate) && index < i_size_read(cpu, file)) return pfn;
     folio_unlock(cpu, pfn);
   }
   folio_put(cpu, pfn);

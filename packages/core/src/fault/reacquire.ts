@@ -18,7 +18,7 @@ import { NO_ANON_VMA, NO_VMA } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { restoreAreas } from '../mm/area_token.ts';
 import { findPteTable } from '../mm/page_table.ts';
-import { linear_page_index, vm_file, vm_flags, vma_anon_vma } from '../mm/vm_area_struct.ts';
+import { linear_page_index, vm_file, vm_flags, vmaAnonVmaOnce } from '../mm/vm_area_struct.ts';
 import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
 import type { OnWait } from '../policy/fault_policy.ts';
 import { count_vm_event, REACQUIRE_FAILED, REACQUIRED, VMA_LOCK_ABORT_REACQUIRE } from '../trace/counters.ts';
@@ -41,7 +41,7 @@ export interface AreaKept {
 export function keepArea(cpu: Cpu, vmf: VmFault): AreaKept {
   const m = cpu.memory;
   const vma = liveVma(vmf);
-  return { vma, file: vm_file(m, vma), index: vmf.pgoff, flags: vm_flags(m, vma), anonVma: vma_anon_vma(m, vma) };
+  return { vma, file: vm_file(m, vma), index: vmf.pgoff, flags: vm_flags(m, vma), anonVma: vmaAnonVmaOnce(cpu, m, vma) };
 }
 
 /**
@@ -77,7 +77,7 @@ function sameArea(cpu: Cpu, vma: VmaId, vmf: VmFault, kept: AreaKept): boolean {
   const m = cpu.memory;
   if (vma !== kept.vma || vm_file(m, vma) !== kept.file || vm_flags(m, vma) !== kept.flags) return false;
   // A private copy was prepared for: the area must have an anon_vma still, which one does not matter.
-  if (kept.anonVma !== NO_ANON_VMA && vma_anon_vma(m, vma) === NO_ANON_VMA) return false;
+  if (kept.anonVma !== NO_ANON_VMA && vmaAnonVmaOnce(cpu, m, vma) === NO_ANON_VMA) return false;
   return linear_page_index(m, vma, vmf.vpn) === kept.index;
 }
 

@@ -10,7 +10,7 @@ import type { MappingId, Pfn } from '../base/brand.ts';
 import { ENOENT, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { shmem_get_folio } from '../io/shmem_get_folio.ts';
-import { i_size } from '../mm/address_space.ts';
+import { i_size_read } from '../mm/address_space.ts';
 import { filemap_get_entry } from '../mm/filemap.ts';
 import { folio_put } from '../mm/page_alloc.ts';
 import { isBeingPunched, punchUnderWay, waitForPunch } from '../mm/shmem_punch.ts';
@@ -43,7 +43,7 @@ export function shmem_fault(cpu: Cpu, vmf: VmFault): VmFaultBits {
     const waited = shmem_falloc_wait(cpu, vmf, file);
     if (waited !== 0) return waited;
   }
-  const minor = userfaultfd_minor(cpu.memory, vma) && vmf.pgoff < i_size(cpu.memory, file) && hasPage(cpu, file, vmf.pgoff);
+  const minor = userfaultfd_minor(cpu.memory, vma) && vmf.pgoff < i_size_read(cpu, file) && hasPage(cpu, file, vmf.pgoff);
   if (minor) return handle_userfault(cpu, vmf, VM_UFFD_MINOR);
   const { error, pfn, major } = shmem_get_folio(cpu, file, vmf.pgoff, userfaultfd_missing(cpu.memory, vma) ? 'noalloc' : 'cache');
   if (major) count_vm_event(cpu, PGMAJFAULT);

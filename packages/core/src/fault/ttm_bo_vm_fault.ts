@@ -15,7 +15,7 @@
 import { invariant } from '../base/assert.ts';
 import type { MappingId } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
-import { i_size } from '../mm/address_space.ts';
+import { i_size_read } from '../mm/address_space.ts';
 import { dma_fence_is_signaled, dma_fence_wait, dma_resv_lock_interruptible, dma_resv_trylock, dma_resv_unlock } from '../mm/dma_fence.ts';
 import { filemapGetResident } from '../mm/filemap.ts';
 import { NO_FOLIO } from '../mm/folio.ts';
@@ -78,7 +78,7 @@ function ttm_bo_vm_fault_idle(cpu: Cpu, vmf: VmFault, file: MappingId): VmFaultB
 
 /** Maps the page itself, as drivers do: NOPAGE tells the core that nothing is left to do. @kernel ttm_bo_vm_fault_reserved() */
 function mapPage(cpu: Cpu, vmf: VmFault, file: MappingId): VmFaultBits {
-  if (vmf.pgoff >= i_size(cpu.memory, file)) return VM_FAULT_SIGBUS;
+  if (vmf.pgoff >= i_size_read(cpu, file)) return VM_FAULT_SIGBUS;
   vmf.page = filemapGetResident(cpu, file, vmf.pgoff);
   if (vmf.page === NO_FOLIO) return VM_FAULT_OOM;
   const mapped = finish_fault(cpu, vmf);

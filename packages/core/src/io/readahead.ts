@@ -19,7 +19,7 @@ import { READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
 import {
   filemap_invalidate_lock_shared,
   filemap_invalidate_unlock_shared,
-  i_size,
+  i_size_read,
   pagesRoot,
   raAsyncSizeWord,
   raPagesWord,
@@ -85,7 +85,7 @@ export function page_cache_ra_unbounded(cpu: Cpu, file: MappingId, start: number
   const batch = new ReadBatch(cpu, file);
   let read = 0;
   filemap_invalidate_lock_shared(cpu, file);
-  const end = Math.min(start + nr, i_size(cpu.memory, file)); // Only now: under the lock the file cannot get shorter.
+  const end = Math.min(start + nr, i_size_read(cpu, file)); // Only now: under the lock the file cannot get shorter.
   for (let index = start; index < end; index++) {
     if (cached(cpu, file, index)) {
       batch.submit();
@@ -113,7 +113,7 @@ export function page_cache_ra_unbounded(cpu: Cpu, file: MappingId, start: number
 
 /** As page_cache_ra_unbounded(), but not past the end of the file. */
 export function do_page_cache_ra(cpu: Cpu, file: MappingId, start: number, nr: number, lookahead: number): void {
-  const left = i_size(cpu.memory, file) - start;
+  const left = i_size_read(cpu, file) - start;
   if (left > 0) page_cache_ra_unbounded(cpu, file, start, Math.min(nr, left), lookahead);
 }
 

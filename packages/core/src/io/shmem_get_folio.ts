@@ -17,7 +17,7 @@
 import type { MappingId, Pfn } from '../base/brand.ts';
 import { EEXIST, EINVAL, ENOENT, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
-import { i_size } from '../mm/address_space.ts';
+import { i_size_read } from '../mm/address_space.ts';
 import { allocForCache } from '../mm/alloc_or_reclaim.ts';
 import { filemap_add_folio, filemap_get_entry, filemap_remove_folio, folioIsOf } from '../mm/filemap.ts';
 import { folioSet, folioTest, NO_FOLIO, PG_swapbacked, PG_uptodate, writeStamp } from '../mm/folio.ts';
@@ -65,7 +65,7 @@ export function shmem_get_folio(cpu: Cpu, file: MappingId, index: number, sgp: S
 }
 
 /** Only `write` may go beyond the size. */
-const beyondSize = (cpu: Cpu, file: MappingId, index: number, sgp: Sgp): boolean => sgp !== 'write' && index >= i_size(cpu.memory, file);
+const beyondSize = (cpu: Cpu, file: MappingId, index: number, sgp: Sgp): boolean => sgp !== 'write' && index >= i_size_read(cpu, file);
 
 function swapIn(cpu: Cpu, file: MappingId, index: number, number: number): ShmemFolio {
   const { error, pfn, read } = shmem_swapin_folio(cpu, file, index, number);

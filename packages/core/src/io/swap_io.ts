@@ -85,7 +85,7 @@ function submitAndWait(cpu: Cpu, entry: SwpEntry, wanted: IoRequest): number {
  * @locks in: the folio's. out: not. May sleep: for a request, and on a synchronous device for the write
  */
 export function swap_writeout(cpu: Cpu, pfn: Pfn): void {
-  assert(folioLockOwner(cpu.memory, pfn) === cpu.id + 1, 'swap_writeout: this CPU has not locked the folio');
+  assert(folioLockOwner(cpu, pfn) === cpu.id + 1, 'swap_writeout: this CPU has not locked the folio');
   if (folio_free_swap(cpu, pfn)) {
     folio_unlock(cpu, pfn);
     return;

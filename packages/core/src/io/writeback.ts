@@ -21,7 +21,7 @@ import { folio_start_writeback, folio_test_writeback, folio_wait_writeback } fro
 import { fput } from '../mm/fput.ts';
 import { FILE_END } from '../mm/unmap_mapping.ts';
 import { dirty_background } from '../mm/vm_sysctl.ts';
-import { nr_file_dirty } from '../mm/vmstat.ts';
+import { nrFileDirtyOnce } from '../mm/vmstat.ts';
 import { MAPPING_CACHE } from '../slab/caches.ts';
 import { cacheSlots } from '../slab/kmem_cache.ts';
 import { count_vm_events, PGPGOUT } from '../trace/counters.ts';
@@ -141,7 +141,7 @@ const STEP_PAGES = 64;
  */
 export function writebackStep(cpu: Cpu): number {
   const m = cpu.memory;
-  if (nr_file_dirty(m) <= dirty_background(m)) return 0;
+  if (nrFileDirtyOnce(cpu) <= dirty_background(m)) return 0;
   return eachDirtyFile(cpu, (file) => filemap_fdatawrite_range(cpu, file, 0, FILE_END, 'none', STEP_PAGES));
 }
 

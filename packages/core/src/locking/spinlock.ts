@@ -45,8 +45,8 @@ export function spin_trylock(cpu: Cpu, lock: Word): boolean {
 /** Releases the lock. Releasing what this CPU does not hold is an InvariantError. */
 export function spin_unlock(cpu: Cpu, lock: Word): void {
   const me = cpu.id + 1;
-  // A plain look is exact here: nobody but the holder writes the holder's number.
-  assert(((cpu.words[lock] as number) & ~SPINLOCK_SLEEPERS) === me, 'spin_unlock: this CPU does not hold the lock');
+  // A marked look is exact here: nobody but the holder writes the holder's number. Somebody who begins to sleep may add his bit meanwhile.
+  assert((READ_ONCE(cpu, lock) & ~SPINLOCK_SLEEPERS) === me, 'spin_unlock: this CPU does not hold the lock');
   cpu.spinDepth--;
   const before = atomic_xchg(cpu, lock, 0); // Release. Pairs with: spin_lock(), spin_trylock().
   if (before !== me) unpark(cpu, lock, 1);

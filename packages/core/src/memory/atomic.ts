@@ -10,7 +10,7 @@
 import type { CpuId, Word } from '../base/brand.ts';
 import type { AtomicOps } from './atomic_ops.ts';
 import type { SharedWords } from './shared_words.ts';
-import { STEP_READ, STEP_UPDATE, STEP_WRITE, type StepGate } from './step_gate.ts';
+import { STEP_DEREFERENCE, STEP_READ, STEP_UPDATE, STEP_WRITE, type StepGate } from './step_gate.ts';
 
 /** What the funnel needs to know of a CPU. `Cpu` is one; so is the context of a lock that is used on its own. */
 export interface Steps {
@@ -72,6 +72,17 @@ export function atomic_inc_not_zero_limited(cpu: Steps, word: Word, limit: numbe
  */
 export function READ_ONCE(cpu: Steps, word: Word): number {
   if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_READ, word);
+  return cpu.words[word] as number;
+}
+
+/**
+ * A marked read of a slot number that leads to a record: what the record held when the number was published with an atomic store is seen
+ * through it, because the address of what is read next comes from it. (Machines keep to that, and so does compiled code that has no other way
+ * to the address; the language itself promises it for atomic reads only.)
+ * @kernel rcu_dereference(), and every dependent READ_ONCE()
+ */
+export function rcu_dereference(cpu: Steps, word: Word): number {
+  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_DEREFERENCE, word);
   return cpu.words[word] as number;
 }
 

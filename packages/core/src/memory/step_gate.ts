@@ -12,10 +12,12 @@ export const STEP_UPDATE = 2;
 export const STEP_POINT = 3;
 /** Advice to let others run, from a spin loop. */
 export const STEP_RELAX = 4;
-export type StepKind = 0 | 1 | 2 | 3 | 4;
+export type StepKind = 0 | 1 | 2 | 3 | 4 | 7;
 /** What a gate itself does in park(), and in unpark(): the look at the word before the sleep, and the wake-up. No kinds of step(). */
 export const STEP_PARK = 5;
 export const STEP_WAKE = 6;
+/** A read of a number by which the reader finds its way: what it leads to was filled before. */
+export const STEP_DEREFERENCE = 7;
 
 export const PARK_WOKEN = 0;
 export const PARK_NOT_EQUAL = 1;

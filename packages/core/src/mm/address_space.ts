@@ -11,7 +11,15 @@ import type { Cpu } from '../cpu.ts';
 import { LOCK_I_MMAP, LOCK_I_RWSEM, LOCK_INVALIDATE } from '../locking/lock_class.ts';
 import { MUTEX_WORDS } from '../locking/mutex.ts';
 import { down_read, down_read_trylock, down_write, RWSEM_WORDS, up_read, up_write } from '../locking/rwsem.ts';
-import { atomic_cmpxchg, atomic_fetch_add, atomic_inc_not_zero_limited, atomic_read, atomic_set } from '../memory/atomic.ts';
+import {
+  atomic_cmpxchg,
+  atomic_fetch_add,
+  atomic_inc_not_zero_limited,
+  atomic_read,
+  atomic_set,
+  READ_ONCE,
+  WRITE_ONCE,
+} from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import { WAIT_FILE_PINS } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
@@ -75,12 +83,13 @@ export const FILE_DRIVER: FileKind = 3;
 /** DEVICE holds the number of the device plus one. */
 const NO_DEVICE = 0;
 
-/** Size of the file in pages. */
+/** Size of the file in pages, on a machine at rest or under i_rwsem. */
 export const i_size = (m: SharedMemory, id: MappingId): number => m.mappings[at(id, I_SIZE)] as number;
+const sizeWord = (m: SharedMemory, id: MappingId): Word => (m.mappingsAt + at(id, I_SIZE)) as Word;
+/** The same while others may change it: a fault that decides by it holds something that makes it ask again. @kernel i_size_read() */
+export const i_size_read = (cpu: Cpu, id: MappingId): number => READ_ONCE(cpu, sizeWord(cpu.memory, id)); // Alone: a hint, unless the folio or invalidate lock is held.
 /** @locks in: i_rwsem; shrinking also the invalidate lock for writing */
-export const i_size_write = (m: SharedMemory, id: MappingId, pages: number): void => {
-  m.mappings[at(id, I_SIZE)] = pages;
-};
+export const i_size_write = (cpu: Cpu, id: MappingId, pages: number): void => WRITE_ONCE(cpu, sizeWord(cpu.memory, id), pages); // Pairs with: i_size_read(), and for who must not miss it with the locks above.
 export const fileKind = (m: SharedMemory, id: MappingId): FileKind => m.mappings[at(id, KIND)] as FileKind;
 /** Number of the block device that a FILE_DISK is on. */
 export const fileDevice = (m: SharedMemory, id: MappingId): number => (m.mappings[at(id, DEVICE)] as number) - 1;

@@ -30,7 +30,7 @@ import {
 import { count_vm_event, DIRTY_PAUSES, DIRTY_THROTTLED } from '../trace/counters.ts';
 import { mapping_can_writeback } from './address_space.ts';
 import { dirty_background, dirty_thresh } from './vm_sysctl.ts';
-import { NR_DIRTY_THROTTLED, NR_FILE_DIRTY, NR_WRITEBACK, nr_file_dirty } from './vmstat.ts';
+import { NR_DIRTY_THROTTLED, NR_FILE_DIRTY, NR_WRITEBACK, nrFileDirtyOnce } from './vmstat.ts';
 
 /** The longest pause, for the case that nobody ends an I/O. */
 const PAUSE_MS = 10;
@@ -57,7 +57,7 @@ export function balance_dirty_pages_ratelimited(cpu: Cpu, file: MappingId): void
 
 function balance_dirty_pages(cpu: Cpu): void {
   const limit = dirty_thresh(cpu.memory);
-  if (nr_file_dirty(cpu.memory) > dirty_background(cpu.memory)) wakeKthread(cpu, KTHREAD_WRITEBACK);
+  if (nrFileDirtyOnce(cpu) > dirty_background(cpu.memory)) wakeKthread(cpu, KTHREAD_WRITEBACK);
   if (dirtyPages(cpu) <= limit) return;
   count_vm_event(cpu, DIRTY_THROTTLED);
   atomic_fetch_add(cpu, NR_DIRTY_THROTTLED, 1); // Before the look at the counts. Pairs with: wakeThrottled().

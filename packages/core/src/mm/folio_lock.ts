@@ -18,8 +18,7 @@ import { heldAcquire, heldRelease, MODE_WRITE } from '../locking/held_locks.ts';
 import { LOCK_FOLIO } from '../locking/lock_class.ts';
 import { lockAcquired } from '../locking/lock_stat.ts';
 import { checkLockOrder } from '../locking/lockdep.ts';
-import { atomic_fetch_add } from '../memory/atomic.ts';
-import type { SharedMemory } from '../memory/shared_memory.ts';
+import { atomic_fetch_add, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
 import { MUTANT_B51 } from '../mutants/ids.ts';
 import { TASK_KILLABLE, TASK_UNINTERRUPTIBLE } from '../sched/task.ts';
 import { at, BETWEEN_UNLOCK_AND_WAKE } from '../trace/points.ts';
@@ -41,11 +40,11 @@ import { EXCLUSIVE, folio_wait_bit, folio_wait_bit_common, folio_wait_bit_killab
 export const OWNER_NONE = 0;
 export const OWNER_IO = -1;
 
-/** Who owns the lock, for reports and checks: CPU + 1, OWNER_IO or OWNER_NONE. A plain look: exact for the owner. */
-export const folioLockOwner = (m: SharedMemory, pfn: Pfn): number => m.words[folioLockOwnerWord(m, pfn)] as number;
+/** Who owns the lock, for reports and checks: CPU + 1, OWNER_IO or OWNER_NONE. A marked look: exact for the owner. */
+export const folioLockOwner = (cpu: Cpu, pfn: Pfn): number => READ_ONCE(cpu, folioLockOwnerWord(cpu.memory, pfn));
 
 const setOwner = (cpu: Cpu, pfn: Pfn, owner: number): void => {
-  cpu.words[folioLockOwnerWord(cpu.memory, pfn)] = owner;
+  WRITE_ONCE(cpu, folioLockOwnerWord(cpu.memory, pfn), owner);
 };
 
 /** Is the folio locked, by anybody? */
@@ -96,7 +95,7 @@ function lockTaken(cpu: Cpu, pfn: Pfn): void {
 
 /** Notes that this task gives the lock away or up. */
 function lockGivenUp(cpu: Cpu, pfn: Pfn, nextOwner: number): void {
-  invariant(folioLockOwner(cpu.memory, pfn) === cpu.id + 1, 'I20', 'folio lock: only its owner may release it, and this CPU is not');
+  invariant(folioLockOwner(cpu, pfn) === cpu.id + 1, 'I20', 'folio lock: only its owner may release it, and this CPU is not');
   heldRelease(cpu, folioFlagsWord(cpu.memory, pfn));
   setOwner(cpu, pfn, nextOwner);
 }
@@ -120,7 +119,7 @@ export function folioLockToIo(cpu: Cpu, pfn: Pfn): void {
 
 /** The CPU that finishes an I/O becomes the owner of the lock that the I/O had. For an end other than folio_end_read(). */
 export function folioLockFromIo(cpu: Cpu, pfn: Pfn): void {
-  invariant(folioLockOwner(cpu.memory, pfn) === OWNER_IO, 'I20', 'folioLockFromIo: the lock does not belong to an I/O');
+  invariant(folioLockOwner(cpu, pfn) === OWNER_IO, 'I20', 'folioLockFromIo: the lock does not belong to an I/O');
   lockTaken(cpu, pfn);
 }
 
@@ -131,7 +130,7 @@ export function folioLockFromIo(cpu: Cpu, pfn: Pfn): void {
  */
 export function folio_end_read(cpu: Cpu, pfn: Pfn, success: boolean): void {
   const { memory } = cpu;
-  if (folioLockOwner(memory, pfn) === OWNER_IO) setOwner(cpu, pfn, OWNER_NONE);
+  if (folioLockOwner(cpu, pfn) === OWNER_IO) setOwner(cpu, pfn, OWNER_NONE);
   else lockGivenUp(cpu, pfn, OWNER_NONE);
   if (cpu.mutant === MUTANT_B51) {
     unlockThenUptodate(cpu, pfn, success);
@@ -160,7 +159,7 @@ function unlockThenUptodate(cpu: Cpu, pfn: Pfn, success: boolean): void {
  * unlock others would see a page that is neither locked nor up to date, and take it for a failed read (I19).
  */
 export function folio_mark_uptodate(cpu: Cpu, pfn: Pfn): void {
-  const owner = folioLockOwner(cpu.memory, pfn);
+  const owner = folioLockOwner(cpu, pfn);
   invariant(owner === cpu.id + 1 || owner === OWNER_IO, 'I19', 'folio_mark_uptodate: the folio is not locked (any more)');
   folioSet(cpu, pfn, PG_uptodate); // Release: the contents first. Pairs with: every test for PG_uptodate.
 }

@@ -43,7 +43,7 @@ import {
   waiterField,
   waiterWord,
 } from '../locking/wait_list.ts';
-import { atomic_read, atomic_set } from '../memory/atomic.ts';
+import { atomic_read, atomic_set, READ_ONCE } from '../memory/atomic.ts';
 import { FOLIO_WAIT_QUEUES, RECORD_WORDS } from '../memory/layout.ts';
 import { WAIT_FOLIO, WAITER_WORDS } from '../memory/percpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
@@ -125,7 +125,7 @@ export function folio_wait_bit_common(cpu: Cpu, pfn: Pfn, bit: number, state: nu
   if (cpu.verify) checkLockOrder(cpu, LOCK_FOLIO);
   if (bit === PG_locked)
     invariant(
-      cpu.words[folioLockOwnerWord(cpu.memory, pfn)] !== cpu.id + 1,
+      READ_ONCE(cpu, folioLockOwnerWord(cpu.memory, pfn)) !== cpu.id + 1,
       'I20',
       'folio_wait_bit: this CPU waits for its own folio lock',
     );

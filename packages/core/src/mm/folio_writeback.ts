@@ -19,7 +19,7 @@ export const folio_test_writeback = (cpu: Cpu, pfn: Pfn): boolean => (folio_flag
 
 /** Marks the folio as being written. @locks in: the folio lock */
 export function folio_start_writeback(cpu: Cpu, pfn: Pfn): void {
-  invariant(folioLockOwner(cpu.memory, pfn) === cpu.id + 1, 'I20', 'folio_start_writeback: this CPU does not hold the folio lock');
+  invariant(folioLockOwner(cpu, pfn) === cpu.id + 1, 'I20', 'folio_start_writeback: this CPU does not hold the folio lock');
   const before = folioSet(cpu, pfn, PG_writeback); // Alone: under the folio lock.
   invariant((before & PG_writeback) === 0, 'I20', 'folio_start_writeback: the folio is being written already');
   atomic_fetch_add(cpu, NR_WRITEBACK, 1); // Alone: a count.

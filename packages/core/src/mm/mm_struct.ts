@@ -128,8 +128,10 @@ export const set_oom_score_adj: Write = setter(OOM_SCORE_ADJ);
 /** How often the reaper has not got mmap_lock. Only its owner of the moment looks: see reclaim/oom_reaper.ts. */
 export const oomReapTries: Read = plain(OOM_REAP_TRIES);
 export const setOomReapTries: Write = setter(OOM_REAP_TRIES);
+/** The top table. For others than faults, which read it while another one makes it: mmPgdWord. */
 export const mm_pgd = (m: SharedMemory, mm: MmId): TableId => m.mms[at(mm, PGD)] as TableId;
 export const set_mm_pgd: Write = setter(PGD);
+export const mmPgdWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, PGD)) as Word;
 
 export const mmapLockWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, MMAP_LOCK)) as Word;
 export const mmLockSeqWord = (m: SharedMemory, mm: MmId): Word => (m.mmsAt + at(mm, MM_LOCK_SEQ)) as Word;

@@ -12,12 +12,21 @@ import type { MmId, Pte, TableId, Vpn, Word } from '../base/brand.ts';
 import { NO_TABLE } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
 import { spin_is_held, spin_lock, spin_unlock } from '../locking/spinlock.ts';
-import { atomic_fetch_add, atomic_fetch_and, atomic_fetch_or, atomic_set, atomic_xchg, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
+import {
+  atomic_fetch_add,
+  atomic_fetch_and,
+  atomic_fetch_or,
+  atomic_set,
+  atomic_xchg,
+  READ_ONCE,
+  rcu_dereference,
+  WRITE_ONCE,
+} from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { TABLE_CACHE } from '../slab/caches.ts';
 import { isAllocated, kmem_cache_alloc, kmem_cache_free } from '../slab/kmem_cache.ts';
-import { mm_pgd, mmPgtablesWord, pageTableLockWord, set_mm_pgd } from './mm_struct.ts';
+import { mm_pgd, mmPgdWord, mmPgtablesWord, pageTableLockWord, set_mm_pgd } from './mm_struct.ts';
 import { PTE_PRESENT, PTE_RW, PTE_YOUNG } from './pte.ts';
 
 const TABLE_SHIFT = 4;
@@ -74,7 +83,7 @@ function freeTable(cpu: Cpu, mm: MmId, table: TableId): void {
 }
 
 /** Reads the next table number in an upper entry; 0 when there is none. A dependent load: what it points to was filled before it was published. */
-const nextTable = (cpu: Cpu, entry: Word): TableId => READ_ONCE(cpu, entry) as TableId;
+const nextTable = (cpu: Cpu, entry: Word): TableId => rcu_dereference(cpu, entry) as TableId;
 
 /**
  * The PTE table that covers a page, or NO_TABLE. Lockless: needs the VMA or mmap lock of an area that covers the page (its tables then
@@ -82,7 +91,7 @@ const nextTable = (cpu: Cpu, entry: Word): TableId => READ_ONCE(cpu, entry) as T
  */
 export function findPteTable(cpu: Cpu, mm: MmId, vpn: Vpn): TableId {
   const m = cpu.memory;
-  let table = mm_pgd(m, mm);
+  let table = nextTable(cpu, mmPgdWord(m, mm));
   if (table === NO_TABLE) return NO_TABLE;
   table = nextTable(cpu, entryWord(m, table, vpn, LEVEL_PGD));
   if (table === NO_TABLE) return NO_TABLE;
@@ -99,7 +108,7 @@ export function pte_alloc(cpu: Cpu, mm: MmId, vpn: Vpn): TableId {
   const m = cpu.memory;
   const found = findPteTable(cpu, mm, vpn);
   if (found !== NO_TABLE) return found;
-  let table = mm_pgd(m, mm);
+  let table = nextTable(cpu, mmPgdWord(m, mm));
   if (table === NO_TABLE) {
     table = allocPgd(cpu, mm);
     if (table === NO_TABLE) return NO_TABLE;
@@ -115,10 +124,10 @@ function allocPgd(cpu: Cpu, mm: MmId): TableId {
   const m = cpu.memory;
   const lock = pageTableLockWord(m, mm);
   spin_lock(cpu, lock);
-  let pgd = mm_pgd(m, mm);
+  let pgd = nextTable(cpu, mmPgdWord(m, mm));
   if (pgd === NO_TABLE) {
     pgd = allocTable(cpu, mm, LEVEL_PGD);
-    set_mm_pgd(m, mm, pgd);
+    atomic_set(cpu, mmPgdWord(m, mm), pgd); // Release: the empty table. Pairs with: nextTable() in findPteTable().
   }
   spin_unlock(cpu, lock);
   return pgd;

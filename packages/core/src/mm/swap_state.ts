@@ -63,7 +63,7 @@ export const folio_matches_swap_entry = (cpu: Cpu, pfn: Pfn, entry: SwpEntry): b
   folioTest(cpu, pfn, PG_swapcache) && folioSwapEntry(cpu.memory, pfn) === entry;
 
 const checkLocked = (cpu: Cpu, pfn: Pfn): void =>
-  invariant(folioLockOwner(cpu.memory, pfn) === cpu.id + 1, 'I20', 'the swap cache changes for a folio that this CPU has not locked');
+  invariant(folioLockOwner(cpu, pfn) === cpu.id + 1, 'I20', 'the swap cache changes for a folio that this CPU has not locked');
 
 /** The cache has a reference of its own. */
 function markCached(cpu: Cpu, pfn: Pfn, entry: SwpEntry): void {

@@ -7,6 +7,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { AnonVmaId, AvcId, MappingId, MmId, UffdId, VmaId, Vpn, Word } from '../base/brand.ts';
+import { READ_ONCE, type Steps } from '../memory/atomic.ts';
 import { RECORD_WORDS } from '../memory/layout.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 
@@ -82,6 +83,9 @@ export const vm_flags = (m: SharedMemory, vma: VmaId): number => m.vmas[at(vma, 
 export const vm_pgoff = (m: SharedMemory, vma: VmaId): number => m.vmas[at(vma, VM_PGOFF)] as number;
 export const vm_mm = (m: SharedMemory, vma: VmaId): MmId => m.vmas[at(vma, VM_MM)] as MmId;
 export const vma_anon_vma = (m: SharedMemory, vma: VmaId): AnonVmaId => m.vmas[at(vma, ANON_VMA)] as AnonVmaId;
+/** The same, asked while a fault of another CPU may give the area its first one: a marked read, old at once when it says none. */
+export const vmaAnonVmaOnce = (cpu: Steps, m: SharedMemory, vma: VmaId): AnonVmaId =>
+  READ_ONCE(cpu, (m.vmasAt + at(vma, ANON_VMA)) as Word) as AnonVmaId;
 export const vm_file = (m: SharedMemory, vma: VmaId): MappingId => m.vmas[at(vma, VM_FILE)] as MappingId;
 /** The userfaultfd context that the area is registered with, or NO_UFFD. */
 export const vm_userfaultfd_ctx = (m: SharedMemory, vma: VmaId): UffdId => m.vmas[at(vma, USERFAULTFD_CTX)] as UffdId;

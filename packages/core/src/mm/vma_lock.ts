@@ -29,6 +29,7 @@ import {
   vm_start,
   vma_anon_vma,
   vma_is_anonymous,
+  vmaAnonVmaOnce,
   vmLockSeqWord,
   vmRefcntWord,
 } from './vm_area_struct.ts';
@@ -117,7 +118,7 @@ function policyAllows(cpu: Cpu, vma: VmaId): boolean {
   const { policy, memory } = cpu;
   if (!policy.vmaLockUserfault && (vm_flags(memory, vma) & VM_UFFD_FLAGS) !== 0) return false;
   if (!vma_is_anonymous(memory, vma)) return policy.vmaLockFile !== 'no';
-  return policy.anonVmaUnderVmaLock || vma_anon_vma(memory, vma) !== NO_ANON_VMA;
+  return policy.anonVmaUnderVmaLock || vmaAnonVmaOnce(cpu, memory, vma) !== NO_ANON_VMA;
 }
 
 function aborted(cpu: Cpu, vpn: Vpn): VmaId {

@@ -5,6 +5,7 @@
  * Next: mm/folio_dirty.ts
  */
 import type { Word } from '../base/brand.ts';
+import { READ_ONCE, type Steps } from '../memory/atomic.ts';
 import { H_VM } from '../memory/header.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 
@@ -17,4 +18,6 @@ export const NR_WRITEBACK = (H_VM + 1) as Word;
 export const NR_DIRTY_THROTTLED = (H_VM + 2) as Word;
 
 export const nr_file_dirty = (m: SharedMemory): number => m.words[NR_FILE_DIRTY] as number;
+/** The same as a hint, while others count. */
+export const nrFileDirtyOnce = (cpu: Steps): number => READ_ONCE(cpu, NR_FILE_DIRTY);
 export const nr_writeback = (m: SharedMemory): number => m.words[NR_WRITEBACK] as number;

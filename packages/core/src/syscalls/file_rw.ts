@@ -19,7 +19,7 @@ import {
   fileKind,
   filemap_invalidate_lock,
   filemap_invalidate_unlock,
-  i_size,
+  i_size_read,
   i_size_write,
   inode_lock,
   inode_unlock,
@@ -48,11 +48,11 @@ export function sys_read(cpu: Cpu, file: MappingId, index: number): number {
 }
 
 function generic_file_read(cpu: Cpu, file: MappingId, index: number): number {
-  if (index >= i_size(cpu.memory, file)) return 0;
+  if (index >= i_size_read(cpu, file)) return 0;
   const { error, pfn } = readPage(cpu, file, index);
   if (error !== 0) return error;
   // The size once more: what was read before the file got shorter does not count.
-  const within = index < i_size(cpu.memory, file);
+  const within = index < i_size_read(cpu, file);
   if (within) cpu.value = readStamp(cpu, pfn === NO_FOLIO ? ZERO_PFN : pfn);
   if (pfn !== NO_FOLIO) folio_put(cpu, pfn);
   count_vm_event(cpu, FILE_READS);
@@ -88,8 +88,7 @@ export function sys_write(cpu: Cpu, file: MappingId, index: number, stamp: numbe
 
 /** @locks in: i_rwsem */
 function generic_perform_write(cpu: Cpu, file: MappingId, index: number, stamp: number): number {
-  const m = cpu.memory;
-  const size = i_size(m, file);
+  const size = i_size_read(cpu, file);
   const error = index > size ? prepareToGrow(cpu, file, size, index) : 0;
   if (error !== 0) return error;
   const { error: failed, pfn } = grabPage(cpu, file, index);
@@ -97,7 +96,7 @@ function generic_perform_write(cpu: Cpu, file: MappingId, index: number, stamp: 
   writeStamp(cpu, pfn, stamp);
   if (!folioTest(cpu, pfn, PG_uptodate)) folio_mark_uptodate(cpu, pfn);
   folio_mark_dirty(cpu, pfn);
-  if (index >= size) i_size_write(m, file, index + 1);
+  if (index >= size) i_size_write(cpu, file, index + 1);
   folio_unlock(cpu, pfn);
   folio_put(cpu, pfn);
   count_vm_event(cpu, FILE_WRITES);

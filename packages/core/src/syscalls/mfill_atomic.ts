@@ -38,7 +38,7 @@ import {
   pte_to_swp_entry,
 } from '../mm/swap_entry.ts';
 import { lockMapChanging, uffdMm, uffdMmapChanging, unlockMapChanging } from '../mm/userfaultfd_ctx.ts';
-import { vm_end, vm_file, vm_flags, vm_userfaultfd_ctx, vma_anon_vma, vma_is_anonymous } from '../mm/vm_area_struct.ts';
+import { vm_end, vm_file, vm_flags, vm_userfaultfd_ctx, vma_anon_vma, vma_is_anonymous, vmaAnonVmaOnce } from '../mm/vm_area_struct.ts';
 import { VM_ACCESS_FLAGS, VM_SHARED, VM_UFFD_WP, VM_WRITE } from '../mm/vm_flags.ts';
 import { lock_vma_under_rcu, vma_end_read, vma_start_read } from '../mm/vma_lock.ts';
 import { VMA_LOCKED } from '../mm/vma_start_read.ts';
@@ -198,7 +198,7 @@ function uffd_lock_vma(cpu: Cpu, mm: MmId, vpn: Vpn): FillLock | number {
   const m = cpu.memory;
   const quick = lock_vma_under_rcu(cpu, mm, vpn);
   if (quick !== NO_VMA) {
-    if ((vm_flags(m, quick) & VM_SHARED) !== 0 || vma_anon_vma(m, quick) !== NO_ANON_VMA) return { vma: quick, mode: 'vma' };
+    if ((vm_flags(m, quick) & VM_SHARED) !== 0 || vmaAnonVmaOnce(cpu, m, quick) !== NO_ANON_VMA) return { vma: quick, mode: 'vma' };
     vma_end_read(cpu, quick);
   } else count_vm_event(cpu, VMA_LOCK_ABORT_UFFD);
   const found = underMmapLock(cpu, mm, vpn);

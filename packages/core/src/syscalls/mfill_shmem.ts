@@ -9,7 +9,7 @@ import type { Pfn, VmaId, Vpn } from '../base/brand.ts';
 import { EFAULT, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { shmem_get_folio } from '../io/shmem_get_folio.ts';
-import { i_size } from '../mm/address_space.ts';
+import { i_size_read } from '../mm/address_space.ts';
 import { allocForCache } from '../mm/alloc_or_reclaim.ts';
 import { filemap_add_folio, filemap_remove_folio } from '../mm/filemap.ts';
 import { folioSet, NO_FOLIO, PG_swapbacked, writeStamp } from '../mm/folio.ts';
@@ -22,7 +22,7 @@ export type InstallFolio = (pfn: Pfn) => number;
 
 /** Is the page behind the end of the area's file? Asked once more under the page-table lock: truncation zaps after it has made the file smaller. */
 export const mfill_file_over_size = (cpu: Cpu, vma: VmaId, vpn: Vpn): boolean =>
-  linear_page_index(cpu.memory, vma, vpn) >= i_size(cpu.memory, vm_file(cpu.memory, vma));
+  linear_page_index(cpu.memory, vma, vpn) >= i_size_read(cpu, vm_file(cpu.memory, vma));
 
 /**
  * A page that the file does not have yet, with that content.

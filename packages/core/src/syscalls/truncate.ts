@@ -19,7 +19,7 @@ import type { Cpu } from '../cpu.ts';
 import {
   filemap_invalidate_lock,
   filemap_invalidate_unlock,
-  i_size,
+  i_size_read,
   i_size_write,
   inode_lock,
   inode_unlock,
@@ -50,14 +50,14 @@ function setSize(cpu: Cpu, file: MappingId, pages: number): number {
     shmem_setattr(cpu, file, pages);
     return 0;
   }
-  const before = i_size(cpu.memory, file);
+  const before = i_size_read(cpu, file);
   if (pages > before) {
     const error = prepareToGrow(cpu, file, before, pages);
-    if (error === 0) i_size_write(cpu.memory, file, pages);
+    if (error === 0) i_size_write(cpu, file, pages);
     return error;
   }
   filemap_invalidate_lock(cpu, file);
-  i_size_write(cpu.memory, file, pages);
+  i_size_write(cpu, file, pages);
   truncate_pagecache(cpu, file, pages);
   filemap_invalidate_unlock(cpu, file);
   return 0;
@@ -83,7 +83,7 @@ export function vfs_fallocate(cpu: Cpu, file: MappingId, mode: number, offset: n
   if (mode !== (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)) return ENOSYS;
   if (file === NO_MAPPING || offset < 0 || len <= 0) return EINVAL;
   inode_lock(cpu, file);
-  const result = punchHole(cpu, file, offset, Math.min(offset + len, i_size(cpu.memory, file)));
+  const result = punchHole(cpu, file, offset, Math.min(offset + len, i_size_read(cpu, file)));
   inode_unlock(cpu, file);
   return result;
 }

@@ -83,8 +83,8 @@ breaks(
 const shorter =
   (pages: number) =>
   ({ cpu, file }: OnDisk): (() => void) => {
-    i_size_write(cpu.memory, file, pages);
-    return () => i_size_write(cpu.memory, file, PAGES);
+    i_size_write(cpu, file, pages);
+    return () => i_size_write(cpu, file, PAGES);
   };
 breaks('I16', 'a dirty page lies beyond the end of the file', /has 0 pages, but its page 0 is dirty/, shorter(0));
 breaks('I16', 'a private copy lies beyond the end of the file', /maps page 2 of file \d+, which has 2/, shorter(2));

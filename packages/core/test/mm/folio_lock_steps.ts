@@ -19,8 +19,8 @@
 import type { Pfn } from '@faultlab/core/base/brand';
 import { LOCKS_ONLY_SIZE } from '@faultlab/core/memory/limits';
 import { createMemory, type MemoryHandle, type SharedMemory } from '@faultlab/core/memory/shared_memory';
-import { folioFlagsWord, PG_locked, PG_writeback } from '@faultlab/core/mm/folio';
-import { folioLockOwner, OWNER_NONE } from '@faultlab/core/mm/folio_lock';
+import { folioFlagsWord, folioLockOwnerWord, PG_locked, PG_writeback } from '@faultlab/core/mm/folio';
+import { OWNER_NONE } from '@faultlab/core/mm/folio_lock';
 import { folioWaitHead } from '@faultlab/core/mm/folio_wait';
 import { runThreads } from '@faultlab/test-support';
 
@@ -81,7 +81,7 @@ export function problemAtRest(memory: SharedMemory): string {
   for (let pfn = 0; pfn < memory.size.frames; pfn++) {
     const flags = memory.words[folioFlagsWord(memory, pfn as Pfn)] as number;
     if ((flags & (PG_locked | PG_writeback)) !== 0) return `folio ${pfn} is locked or being written`;
-    if (folioLockOwner(memory, pfn as Pfn) !== OWNER_NONE) return `folio ${pfn} is unlocked, but has an owner`;
+    if (memory.words[folioLockOwnerWord(memory, pfn as Pfn)] !== OWNER_NONE) return `folio ${pfn} is unlocked, but has an owner`;
   }
   return '';
 }

@@ -37,6 +37,7 @@ interface ExploreFlags {
   readonly ops: number;
   readonly policy: string;
   readonly mutant: string | undefined;
+  readonly races: boolean;
   readonly all: boolean;
   readonly json: string | undefined;
 }
@@ -65,6 +66,7 @@ export const exploreCommand: CliCommand = (program, context) => {
     .option('--ops <n>', 'operations of each CPU', integer('--ops', 1, OPS_MAX), 6)
     .option('--policy <name>', POLICY_HELP, 'linux-6.18')
     .option('--mutant <id>', 'a real bug to have (see faultlab list mutants)')
+    .option('--races', 'look for accesses that no lock orders, although nothing went wrong (slower)', false)
     .option('--all', 'go on after a failure, and count them', false)
     .option('--json <file>', 'write the result as JSON, too; faultlab again takes it')
     .addHelpText('after', EXAMPLES)
@@ -80,7 +82,7 @@ Examples:
 Exit codes: 0 no schedule failed, 1 one did, 2 misuse, 130 interrupted.`;
 
 async function run(flags: ExploreFlags, context: CliContext): Promise<void> {
-  const { scenario, strategy, depth, bound, schedules, cpus, ops, mutant, all } = flags;
+  const { scenario, strategy, depth, bound, schedules, cpus, ops, mutant, races, all } = flags;
   if (flags.json !== undefined) await checkWritable(userPath(flags.json));
   if (depth !== undefined && strategy !== 'pct') throw new UsageError(`--depth is for pct, and the strategy is ${strategy}; leave it out.`);
   if (bound !== undefined && strategy !== 'dfs') throw new UsageError(`--bound is for dfs, and the strategy is ${strategy}; leave it out.`);
@@ -99,6 +101,7 @@ async function run(flags: ExploreFlags, context: CliContext): Promise<void> {
       policy,
       seed,
       all,
+      ...(races ? { races } : {}),
       signal: interrupt.signal,
       ...(depth === undefined ? {} : { depth }),
       ...(bound === undefined ? {} : { bound }),

@@ -67,6 +67,8 @@ export const B_RECORD = 26;
 export const B_READY = 27;
 /** When the first sleep with a time-out ends, in microseconds. */
 export const B_DUE_US = 28;
+/** Pairs of accesses that nothing orders, found in this schedule. */
+export const B_RACES = 30;
 /** Non-zero: only those who serve are left, and end. */
 export const B_CLOSING = 29;
 

@@ -12,9 +12,12 @@ import { PC_PROGRESS, PC_RUN_STATE, PC_TASK_STATE, RUN_DONE } from '@faultlab/co
 import { TASK_RUNNING } from '@faultlab/core/sched/task';
 import { isStopped, leave } from '../doorbell.ts';
 import type { WorkContext } from '../work.ts';
-import { B_CLOSING, B_ENDED, B_PROGRAM_SEED, B_SCHEDULE, B_STEPS, ENDED_DEADLOCK, ENDED_THROWN, ENDED_WELL } from './board.ts';
+import { B_CLOSING, B_ENDED, B_PROGRAM_SEED, B_RACES, B_SCHEDULE, B_STEPS, ENDED_DEADLOCK, ENDED_THROWN, ENDED_WELL } from './board.ts';
 import type { LockstepGate } from './gate.ts';
 import type { Finding, LockstepOrder, PartWork } from './lockstep_order.ts';
+import { RaceDetector } from './races/race_detector.ts';
+import { raceMessage, racyStack } from './races/race_text.ts';
+import { recordedMemory } from './races/recording_view.ts';
 import { stateLines } from './state_lines.ts';
 
 /** Findings that a thread keeps. */
@@ -26,6 +29,7 @@ export class CpuPart {
   readonly #gate: LockstepGate;
   readonly #work: PartWork;
   readonly findings: Finding[] = [];
+  #races: RaceDetector | null = null;
 
   constructor(context: WorkContext, order: LockstepOrder, gate: LockstepGate, work: PartWork) {
     this.#context = context;
@@ -63,6 +67,7 @@ export class CpuPart {
       return;
     }
     this.#gate.finished();
+    this.#races?.end();
     rcu_idle_enter(cpu);
     cpu.words[cpu.percpu + PC_RUN_STATE] = RUN_DONE;
     leave(cpu);
@@ -70,6 +75,7 @@ export class CpuPart {
 
   /** Who serves is ended while it sleeps, with nothing in its hands: it is as if it had never come. */
   #endService(cpu: Cpu): void {
+    this.#races?.end();
     endWait(cpu);
     cpu.words[cpu.percpu + PC_TASK_STATE] = TASK_RUNNING;
     cpu.words[cpu.percpu + PC_RUN_STATE] = RUN_DONE;
@@ -78,9 +84,11 @@ export class CpuPart {
   #cpu(): Cpu {
     const { policy, arch, verify, trace, spin, board, roles } = this.#order;
     const { id, memory } = this.#context.cpu;
+    this.#races = this.#newDetector();
+    this.#gate.observer = this.#races;
     return createCpu({
       id: id as CpuId,
-      memory,
+      memory: this.#races === null ? memory : recordedMemory(memory, this.#races),
       now: this.#gate.now,
       seed: board[B_PROGRAM_SEED] as number,
       policy,
@@ -91,6 +99,22 @@ export class CpuPart {
       spin: spin && roles[id] !== 'server',
       gate: this.#gate,
       points: this.#gate,
+    });
+  }
+
+  /** Called by the leader's part before a schedule: what happened in those before is over. */
+  begin(): void {
+    this.#newDetector()?.allMet();
+  }
+
+  #newDetector(): RaceDetector | null {
+    const { races, roles } = this.#order;
+    if (races === null) return null;
+    const { memory, id } = this.#context.cpu;
+    return new RaceDetector(races, roles.length, id, (race) => {
+      const { board } = this.#order;
+      board[B_RACES] = (board[B_RACES] as number) + 1;
+      this.#found('race', raceMessage(memory.layout, race), racyStack(new Error('race').stack ?? ''));
     });
   }
 

@@ -86,6 +86,8 @@ export interface ExploreOptions {
   readonly stallMs?: number;
   readonly seconds?: number;
   readonly signal?: AbortSignal;
+  /** Look for accesses that nothing orders, although nothing went wrong (races/race_detector.ts). */
+  readonly races?: boolean;
 }
 
 /** A schedule that failed, and how to have it again. */
@@ -218,6 +220,7 @@ async function exploreOn(size: Omit<MachineSize, 'cpus'>, options: ExploreOption
     schedules: options.schedules ?? SCHEDULES_DEFAULT,
     stopAtFirst: options.all !== true,
     ...(programSeed === undefined ? {} : { programSeed }),
+    ...(options.races === undefined ? {} : { races: options.races }),
     ...(options.tickUs === undefined ? {} : { tickUs: options.tickUs }),
     ...(options.stillMax === undefined ? {} : { stillMax: options.stillMax }),
     ...(options.seconds === undefined ? {} : { seconds: options.seconds }),

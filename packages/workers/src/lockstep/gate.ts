@@ -93,6 +93,16 @@ const NO_STEP = -1;
 /** The first choice: nobody has moved yet. */
 const FIRST_STEP = -2;
 
+/** Who wants to know of the operations of a CPU, and of its sleeps that somebody ended. */
+export interface StepObserver {
+  /** The CPU is about to ask for a turn: the operation before is over. */
+  settle(): void;
+  step(kind: number, word: number): void;
+  woken(word: number): void;
+  /** All CPUs have met: called by the last one to come. */
+  allMet(): void;
+}
+
 export class LockstepGate implements StepGate, PointObserver {
   readonly #board: Board;
   readonly #arena: SharedWords;
@@ -106,6 +116,8 @@ export class LockstepGate implements StepGate, PointObserver {
   #settled = false;
   /** The CPU has done its part: what it still does is nobody's business. */
   #over = false;
+  /** Who looks for races; it learns of each operation once it has its turn. */
+  observer: StepObserver | null = null;
   /** Called by the CPU that finds a deadlock or a livelock, while everything is as it was found. */
   onStall: (ended: number) => void = () => {};
 
@@ -144,7 +156,9 @@ export class LockstepGate implements StepGate, PointObserver {
     board[B_RUNNABLE] = (board[B_RUNNABLE] as number) & ~this.#bit;
     this.#give(this.#choose(NO_STEP), true);
     if (board[B_ENDED] !== ENDED_WELL || board[B_CLOSING] !== 0) throw new MachineStopped('the schedule has ended');
-    return board[mine + C_WOKEN] === 0 ? PARK_TIMED_OUT : PARK_WOKEN;
+    if (board[mine + C_WOKEN] === 0) return PARK_TIMED_OUT;
+    this.observer?.woken(word);
+    return PARK_WOKEN;
   }
 
   unpark(_cpu: CpuId, word: Word, count: number): number {
@@ -248,6 +262,7 @@ export class LockstepGate implements StepGate, PointObserver {
   #turnFor(kind: number, word: number): void {
     if (this.#over) return;
     const board = this.#board;
+    this.observer?.settle();
     board[this.#mine + C_KIND] = kind;
     board[this.#mine + C_WORD] = word;
     if (board[B_PHASE] === PHASE_RUN) {
@@ -255,6 +270,7 @@ export class LockstepGate implements StepGate, PointObserver {
     } else this.#prepare();
     if (board[B_ENDED] !== ENDED_WELL) throw new MachineStopped('the schedule has ended');
     this.#count(kind, word);
+    this.observer?.step(kind, word);
   }
 
   #count(kind: number, word: number): void {
@@ -287,6 +303,7 @@ export class LockstepGate implements StepGate, PointObserver {
 
   #allGathered(): void {
     const board = this.#board;
+    this.observer?.allMet();
     board[B_HELD] = 0;
     if (board[B_PHASE] === PHASE_GATHER) {
       board[B_PHASE] = PHASE_SETTLE;

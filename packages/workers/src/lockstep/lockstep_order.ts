@@ -46,6 +46,8 @@ export interface LockstepOrder {
   /** What programs draw from, whatever the schedule; null: every schedule has programs of its own. */
   readonly programSeed: number | null;
   readonly stopAtFirst: boolean;
+  /** State of the race detector (races/race_detector.ts), when races are looked for. */
+  readonly races: Int32Array | null;
   /** Every operation is written down on the board. */
   readonly record: boolean;
   /** Microseconds of the clock for each operation. */

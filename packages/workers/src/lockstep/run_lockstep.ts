@@ -7,6 +7,7 @@ import type { Machine } from '../machine.ts';
 import { B_HASH, B_PROGRAM_SEED, B_SCHEDULE, B_STEPS, type Board, createBoard } from './board.ts';
 import { readChoices } from './choices.ts';
 import type { Called, Exploration, FailedSchedule, Finding, LockstepOrder, Role, ThreadReport } from './lockstep_order.ts';
+import { detectorWords } from './races/race_detector.ts';
 import type { StrategyPlan } from './strategy_plan.ts';
 
 const WORK = new URL('./lockstep_work.js', import.meta.url);
@@ -32,6 +33,8 @@ export interface LockstepRun {
   readonly tickUs?: number;
   readonly stillMax?: number;
   readonly record?: boolean;
+  /** Look for accesses that no lock orders. */
+  readonly races?: boolean;
   readonly spin?: boolean;
   /** Ends the exploration after the schedule that it is in. */
   readonly signal?: AbortSignal;
@@ -74,6 +77,7 @@ export async function runLockstep(machine: Machine, run: LockstepRun): Promise<L
     spin: run.spin ?? true,
     programSeed: run.programSeed ?? null,
     stopAtFirst: run.stopAtFirst ?? true,
+    races: run.races === true ? new Int32Array(new SharedArrayBuffer(4 * detectorWords(machine.memory.layout.words, config.cpus))) : null,
     record: run.record ?? false,
     tickUs: run.tickUs ?? TICK_US_DEFAULT,
     stillMax: run.stillMax ?? STILL_MAX_DEFAULT,
