@@ -21,7 +21,7 @@ import { EIO } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import { READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
 import { FILE_DISK, fileDevice, fileKind, raPagesWord } from '../mm/address_space.ts';
-import { folio_index, folioTest, PG_uptodate } from '../mm/folio.ts';
+import { folio_flags, folio_index, PG_locked, PG_uptodate } from '../mm/folio.ts';
 import { folio_wait_locked_killable, folioLockToIo } from '../mm/folio_lock.ts';
 import { count_vm_event, count_vm_events, PGPGIN, READ_FOLIO_SYNC } from '../trace/counters.ts';
 import { AFTER_IO_WAIT, at } from '../trace/points.ts';
@@ -46,7 +46,17 @@ export function submitFileRead(cpu: Cpu, file: MappingId, first: number, pages: 
 const SHRINK_SHIFT = 2;
 
 /**
- * Reads one page and waits until it is unlocked again.
+ * Reads one page and waits until it is up to date or its read has failed. A wake-up alone says neither: it may be meant for those who waited for the
+ * frame when it was another page.
+ *
+ *   another CPU                               this CPU
+ *   1 clears PG_locked of the frame, which
+ *     is another page, sees PG_waiters
+ *                                             2 reclaims that page, makes the frame its own page, locked for the read
+ *                                             3 sleeps until it is unlocked
+ *   4 wakes the waiters of the frame
+ *                                             5 still locked, not up to date: sleeps again   <- decides
+ *
  * @locks in: the folio lock, and a reference. out: the reference. May sleep. @returns 0, EIO, or EINTR when a fatal signal ended the wait
  */
 export function filemap_read_folio(cpu: Cpu, file: MappingId, pfn: Pfn): number {
@@ -54,11 +64,21 @@ export function filemap_read_folio(cpu: Cpu, file: MappingId, pfn: Pfn): number 
   const index = folio_index(cpu.memory, pfn);
   folioLockToIo(cpu, pfn);
   submitFileRead(cpu, file, index, [pfn]);
-  const killed = folio_wait_locked_killable(cpu, pfn);
+  const error = waitForRead(cpu, pfn);
   at(cpu, AFTER_IO_WAIT);
-  if (killed !== 0) return killed;
-  if (folioTest(cpu, pfn, PG_uptodate)) return 0;
+  if (error !== EIO) return error;
   const window = raPagesWord(cpu.memory, file);
   WRITE_ONCE(cpu, window, READ_ONCE(cpu, window) >>> SHRINK_SHIFT);
   return EIO;
+}
+
+/** @locks in and out: a reference. May sleep. @returns 0 when the page is up to date, EIO when nobody reads it any more, or EINTR */
+function waitForRead(cpu: Cpu, pfn: Pfn): number {
+  for (;;) {
+    const killed = folio_wait_locked_killable(cpu, pfn);
+    if (killed !== 0) return killed;
+    const flags = folio_flags(cpu, pfn); // Acquire: the contents. Pairs with: folio_end_read(), which changes both bits in one step.
+    if ((flags & PG_uptodate) !== 0) return 0;
+    if ((flags & PG_locked) === 0) return EIO;
+  }
 }
