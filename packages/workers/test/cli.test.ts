@@ -111,7 +111,10 @@ const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
   [['stress', '--cpus'], /^Option '--cpus <n>' argument missing; see faultlab --help\.$/],
   [['stress', 'surplus'], /^Too many arguments/],
   [['nonsense'], /^Unknown command 'nonsense'; see faultlab --help\.$/],
-  [['list', 'nonsense'], /^There is no list of "nonsense"; choose scenarios, policies, architectures, injections, mutants or invariants\.$/],
+  [
+    ['list', 'nonsense'],
+    /^There is no list of "nonsense"; choose scenarios, policies, architectures, injections, mutants or invariants\.$/,
+  ],
 ];
 for (const [args, message] of mistakes) {
   test(`'${args.join(' ')}' is refused in one sentence with exit code 2`, async () => {
