@@ -49,6 +49,15 @@ function rangeIsOf(cpu: Cpu, mm: MmId, vma: VmaId, start: Vpn, end: Vpn): void {
   invariant(inside, 'I21', 'pages are zapped that do not lie in the area of which they are said to be');
 }
 
+/**
+ * Under the lock from the start: an entry that looks empty may be on its way from a page to what stands for it.
+ *
+ *   mover or reclaim (has the lock)           this CPU
+ *   1 clears the entry, flushes
+ *                                             2 looks without the lock: empty, nothing to do
+ *   3 sets the migration or swap entry
+ *   4 maps the page again                     <- decides: it stays in the books of an address space that ends
+ */
 function zapTable(
   cpu: Cpu,
   tlb: MmuGather,
@@ -59,7 +68,6 @@ function zapTable(
   evenCows: boolean,
   markers: MarkerFate,
 ): void {
-  if (tableIsEmpty(cpu, table, start, end)) return;
   pte_offset_map_lock(cpu, table, start as Vpn);
   for (let vpn = start; vpn < end; vpn++) {
     const entry = pteWord(cpu.memory, table, vpn as Vpn);
@@ -77,14 +85,6 @@ function isFilePage(cpu: Cpu, pte: Pte): boolean {
   if (pte_present(pte)) return pte_special(pte) || !folio_test_anon(cpu, pte_pfn(pte));
   const swp = pte_to_swp_entry(pte);
   return is_migration_entry(swp) && !folio_test_anon(cpu, pfn_swap_entry_to_page(swp));
-}
-
-/** A look without the lock: faults on the range are excluded, or their race with us may go either way. */
-function tableIsEmpty(cpu: Cpu, table: TableId, start: number, end: number): boolean {
-  const first = pteWord(cpu.memory, table, start as Vpn);
-  const words = cpu.words;
-  for (let i = 0; i < end - start; i++) if (words[first + i] !== 0) return false;
-  return true;
 }
 
 function zapPte(cpu: Cpu, tlb: MmuGather, vma: VmaId, vpn: Vpn, entry: Word): void {
