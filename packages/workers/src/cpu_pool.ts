@@ -10,6 +10,7 @@ import { type Endpoint, type Remote, wrap } from 'comlink';
 import { Piscina } from 'piscina';
 import type { CpuTask } from './entry/cpu_main.ts';
 import { CpuError } from './errors.ts';
+import { heapLimits } from './thread_heap.ts';
 import type { CpuControl } from './work.ts';
 
 /** What all threads of a pool are started with; the rest of a task is each CPU's own. */
@@ -38,7 +39,7 @@ export class CpuPool {
       idleTimeout: Number.POSITIVE_INFINITY,
       atomics: 'disabled',
       recordTiming: false,
-      resourceLimits: { maxOldGenerationSizeMb: heapMb },
+      resourceLimits: heapLimits(heapMb),
     });
     // A thread that dies reports through its task; without a listener the event would end the process.
     this.#pool.on('error', () => {});

@@ -17,6 +17,7 @@ import { resolveBackground } from './background/background_threads.ts';
 import { type DeviceConfig, type DeviceOptions, needsThread, resolveDevice } from './device/device_options.ts';
 import type { Injection } from './inject/injections.ts';
 import type { SwapOptions } from './swap_options.ts';
+import { HEAP_MB_DEFAULT } from './thread_heap.ts';
 
 /** Everything has a default: `bootMachine()` gives four CPUs under `linux-6.18`. */
 export interface MachineOptions {
@@ -40,7 +41,7 @@ export interface MachineOptions {
   readonly plain?: boolean;
   /** A CPU that makes no progress for so many milliseconds has stalled; 10 s for every 16 CPUs when not given. */
   readonly stallMs?: number;
-  /** Heap limit of each thread in megabytes. */
+  /** Heap limit of each CPU's thread in megabytes; 96 when not given. */
   readonly heapMb?: number;
   /** Block devices, numbered from 0. One whose requests take time has a thread, which is a further CPU of the memory. */
   readonly devices?: readonly DeviceOptions[];
@@ -80,7 +81,6 @@ export const STALL_MS_LEAST = 50;
 export const STALL_MS_MOST = 3_600_000;
 /** With more CPUs than this, each waits longer for its turn on a core, and nobody may call that a stall. */
 const CPUS_OF_STALL_MS = 16;
-const HEAP_MB_DEFAULT = 256;
 const FRAMES_PER_CPU = 2048;
 const AREAS_PER_CPU = 1024;
 

@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import { ringFreeze } from './doorbell.ts';
 import { CpuError } from './errors.ts';
+import { HEAP_MB_DEFAULT, heapLimits } from './thread_heap.ts';
 import type { ThreadNews } from './thread_news.ts';
 import type { FoundViolation } from './work.ts';
 
@@ -93,7 +94,7 @@ export class MachineThreads {
   }
 
   #spawn(plan: ThreadPlan): MachineThread {
-    const worker = new Worker(plan.module, { workerData: plan.task });
+    const worker = new Worker(plan.module, { workerData: plan.task, resourceLimits: heapLimits(HEAP_MB_DEFAULT) });
     let spoke = false;
     const ended = new Promise<void>((resolve) => {
       worker.on('message', (news: ThreadNews) => {
