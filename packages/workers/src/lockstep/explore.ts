@@ -11,9 +11,13 @@ import type { SwapId } from '@faultlab/core/base/brand';
 import { UsageError } from '@faultlab/core/base/errors';
 import { setupDevice } from '@faultlab/core/io/block_device';
 import { CONTENTS_BLANK, CONTENTS_FILES, D_SERVER, type DeviceId, setDeviceField } from '@faultlab/core/io/device_record';
+import type { LatencyModel } from '@faultlab/core/io/latency_model';
+import { H_MUTANT } from '@faultlab/core/memory/header';
 import { DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
 import type { FileSpec } from '@faultlab/core/mm/address_space';
 import { setSysctl, type VmSysctl } from '@faultlab/core/mm/vm_sysctl';
+import { mutantById } from '@faultlab/core/mutants/catalogue';
+import { NO_MUTANT } from '@faultlab/core/mutants/ids';
 import type { ArchEntry } from '@faultlab/core/policy/arch_entry';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { POLICIES } from '@faultlab/core/policy/policies';
@@ -150,83 +154,154 @@ const SCHEDULES_DEFAULT = 1000;
 
 /** @throws UsageError for a bad option, or a layout that does not fit */
 export async function explore(options: ExploreOptions): Promise<ExploreResult> {
+  await using laidOut = await layOut(options);
+  return await laidOut.explore(options);
+}
+
+/** What one exploration of a machine that is laid out may have of its own. */
+export type ExploreTurn = Pick<
+  ExploreOptions,
+  | 'strategy'
+  | 'depth'
+  | 'bound'
+  | 'choices'
+  | 'schedules'
+  | 'seed'
+  | 'programSeed'
+  | 'mutant'
+  | 'all'
+  | 'tickUs'
+  | 'stillMax'
+  | 'seconds'
+  | 'signal'
+  | 'races'
+>;
+
+/**
+ * Boots a machine and lays it out, for any number of explorations: each begins where the layout has ended, whatever the one before it did.
+ * @throws UsageError for a bad option, or a layout that does not fit
+ */
+export async function layOut(options: ExploreOptions): Promise<LaidOut> {
   try {
-    return await exploreOn({ ...SMALL, ...options.size }, options);
+    return await layOutOn({ ...SMALL, ...options.size }, options);
   } catch (error) {
     if (!(error instanceof LayoutError)) throw error;
-    return await exploreOn({ ...LARGE, ...options.size }, options);
+    return await layOutOn({ ...LARGE, ...options.size }, options);
   }
 }
 
 /** The layout needs a larger machine. */
 class LayoutError extends UsageError {}
 
-async function exploreOn(size: Omit<MachineSize, 'cpus'>, options: ExploreOptions): Promise<ExploreResult> {
+async function layOutOn(size: Omit<MachineSize, 'cpus'>, options: ExploreOptions): Promise<LaidOut> {
+  if (options.mutant !== undefined) mutantById(options.mutant);
   const explored = exploredOf(options, size.frames);
   const { cpus, seed } = explored;
-  const plan: StrategyPlan =
-    options.choices === undefined ? strategyPlan(options.strategy ?? 'pct', options) : { kind: 'replay', choices: options.choices };
   const devices = (explored.programs.devices ?? []).map(resolveDevice);
   const background = explored.programs.background ?? [];
   const served = devices.map((device, number) => ({ device, number })).filter(({ device }) => needsThread(device));
-  const all = cpus + served.length + background.length;
-  await using machine = await bootMachine({
-    cpus: all,
+  const machine = await bootMachine({
+    cpus: cpus + served.length + background.length,
     seed,
     verify: options.verify ?? true,
     ...(options.policy === undefined ? {} : { policy: options.policy }),
     ...(options.arch === undefined ? {} : { arch: options.arch }),
-    ...(options.mutant === undefined ? {} : { mutant: options.mutant }),
     ...(options.stallMs === undefined ? {} : { stallMs: options.stallMs }),
     size: { ...size, devices: Math.max(1, devices.length) },
   });
-  const { memory } = machine;
-  const { swaps = [], sysctl, files = [], setup } = explored.programs;
-  setSysctl(memory, { ...machine.config.sysctl, ...sysctl });
-  devices.forEach(({ queueDepth, contents }, device) => {
-    setupDevice(memory, device as DeviceId, { queueDepth, contents: contents === 'files' ? CONTENTS_FILES : CONTENTS_BLANK });
-  });
-  swaps.forEach((swap, area) => {
-    switchOn(memory, area as SwapId, swap);
-  });
-  const made = await setUp(machine, { ops: setup, files });
-  served.forEach(({ number }, position) => {
-    setDeviceField(memory, number as DeviceId, D_SERVER, cpus + position + 1);
-  });
-  background.forEach((name, position) => {
-    registerKthread(memory, KTHREAD_NAMES.indexOf(name), cpus + served.length + position);
-  });
-  memory.words[KTHREAD_REST] = 0;
-  const programs = Array.from({ length: cpus }, (_, cpu) => explored.programs.program(cpu));
-  const helpers = programs.filter((program) => program.helper === true).length;
-  const actor = (cpu: number): Actor => {
-    const program = programs[cpu];
-    if (program !== undefined) return { kind: 'program', order: { program, home: made.space, files: made.files, cpus, helpers } };
-    const device = served[cpu - cpus];
-    if (device !== undefined) return { kind: 'device', device: device.number, latency: device.device.latency };
-    return { kind: 'kthread', name: background[cpu - cpus - served.length] as KthreadName };
-  };
-  const role = (cpu: number): Role => (cpu >= cpus ? 'server' : programs[cpu]?.helper === true ? 'helper' : 'program');
-  // A search that goes through schedules one by one is one of the same programs.
-  const programSeed = options.programSeed ?? (plan.kind === 'dfs' || plan.kind === 'exhaustive' ? seed : undefined);
-  const order: DissolveOrder = { ...made, swaps: swaps.map((_, area) => area) };
-  const result = await runLockstep(machine, {
-    work: ACTORS,
-    data: actor,
-    check: { module: CHECK, data: order },
-    role,
-    plan,
-    seed,
-    schedules: options.schedules ?? SCHEDULES_DEFAULT,
-    stopAtFirst: options.all !== true,
-    ...(programSeed === undefined ? {} : { programSeed }),
-    ...(options.races === undefined ? {} : { races: options.races }),
-    ...(options.tickUs === undefined ? {} : { tickUs: options.tickUs }),
-    ...(options.stillMax === undefined ? {} : { stillMax: options.stillMax }),
-    ...(options.seconds === undefined ? {} : { seconds: options.seconds }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
-  return resultOf(result, seed, (failure) => againOf(options, explored, machine.config, failure));
+  try {
+    const { memory } = machine;
+    const { swaps = [], sysctl, files = [], setup } = explored.programs;
+    setSysctl(memory, { ...machine.config.sysctl, ...sysctl });
+    devices.forEach(({ queueDepth, contents }, device) => {
+      setupDevice(memory, device as DeviceId, { queueDepth, contents: contents === 'files' ? CONTENTS_FILES : CONTENTS_BLANK });
+    });
+    swaps.forEach((swap, area) => {
+      switchOn(memory, area as SwapId, swap);
+    });
+    const made = await setUp(machine, { ops: setup, files });
+    served.forEach(({ number }, position) => {
+      setDeviceField(memory, number as DeviceId, D_SERVER, cpus + position + 1);
+    });
+    background.forEach((name, position) => {
+      registerKthread(memory, KTHREAD_NAMES.indexOf(name), cpus + served.length + position);
+    });
+    memory.words[KTHREAD_REST] = 0;
+    return new LaidOut(machine, explored, made, served);
+  } catch (error) {
+    await machine.close();
+    throw error;
+  }
+}
+
+/** A device that is a CPU of the exploration, and its number. */
+interface Served {
+  readonly number: number;
+  readonly device: { readonly latency: LatencyModel };
+}
+
+/** A machine as it is after its layout. Close it, or use it with `await using`. */
+export class LaidOut implements AsyncDisposable {
+  readonly #machine: Machine;
+  readonly #explored: Explored;
+  readonly #made: SetUp;
+  readonly #actors: readonly Actor[];
+  readonly #roles: readonly Role[];
+
+  /** Use layOut(). */
+  constructor(machine: Machine, explored: Explored, made: SetUp, served: readonly Served[]) {
+    const { cpus, programs } = explored;
+    this.#machine = machine;
+    this.#explored = explored;
+    this.#made = made;
+    const own = Array.from({ length: cpus }, (_, cpu) => programs.program(cpu));
+    const helpers = own.filter((program) => program.helper === true).length;
+    this.#actors = [
+      ...own.map((program): Actor => ({ kind: 'program', order: { program, home: made.space, files: made.files, cpus, helpers } })),
+      ...served.map(({ number, device }): Actor => ({ kind: 'device', device: number, latency: device.latency })),
+      ...(programs.background ?? []).map((name): Actor => ({ kind: 'kthread', name })),
+    ];
+    this.#roles = this.#actors.map((_, cpu) => (cpu >= cpus ? 'server' : own[cpu]?.helper === true ? 'helper' : 'program'));
+  }
+
+  /** False after a hang: the machine is lost. */
+  get usable(): boolean {
+    return this.#machine.usable;
+  }
+
+  /** Explores from the layout on. A mutant is planted for this exploration alone; the layout was the right model's. */
+  async explore(turn: ExploreTurn): Promise<ExploreResult> {
+    const machine = this.#machine;
+    const { programs, seed: layoutSeed } = this.#explored;
+    const seed = turn.seed ?? layoutSeed;
+    const plan: StrategyPlan =
+      turn.choices === undefined ? strategyPlan(turn.strategy ?? 'pct', turn) : { kind: 'replay', choices: turn.choices };
+    // A search that goes through schedules one by one is one of the same programs.
+    const programSeed = turn.programSeed ?? (plan.kind === 'dfs' || plan.kind === 'exhaustive' ? seed : undefined);
+    const order: DissolveOrder = { ...this.#made, swaps: (programs.swaps ?? []).map((_, area) => area) };
+    machine.memory.words[H_MUTANT] = turn.mutant === undefined ? NO_MUTANT : mutantById(turn.mutant).number;
+    const result = await runLockstep(machine, {
+      work: ACTORS,
+      data: (cpu) => this.#actors[cpu],
+      check: { module: CHECK, data: order },
+      role: (cpu) => this.#roles[cpu] as Role,
+      plan,
+      seed,
+      schedules: turn.schedules ?? SCHEDULES_DEFAULT,
+      stopAtFirst: turn.all !== true,
+      ...(programSeed === undefined ? {} : { programSeed }),
+      ...(turn.races === undefined ? {} : { races: turn.races }),
+      ...(turn.tickUs === undefined ? {} : { tickUs: turn.tickUs }),
+      ...(turn.stillMax === undefined ? {} : { stillMax: turn.stillMax }),
+      ...(turn.seconds === undefined ? {} : { seconds: turn.seconds }),
+      ...(turn.signal === undefined ? {} : { signal: turn.signal }),
+    });
+    return resultOf(result, seed, (failure) => againOf(turn.mutant, this.#explored, machine.config, failure));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#machine.close();
+  }
 }
 
 interface Explored {
@@ -276,7 +351,7 @@ async function setUp(machine: Machine, order: SetupOrder): Promise<SetUp> {
 }
 
 /** Only what has a name can be said in a word. */
-function againOf(options: ExploreOptions, explored: Explored, config: MachineConfig, failure: Failure): string | undefined {
+function againOf(mutant: string | undefined, explored: Explored, config: MachineConfig, failure: Failure): string | undefined {
   const { name, cpus, count, seed } = explored;
   if (name === undefined || !POLICIES.includes(config.policy)) return undefined;
   return againText({
@@ -286,7 +361,7 @@ function againOf(options: ExploreOptions, explored: Explored, config: MachineCon
     count,
     seed,
     programSeed: failure.programSeed >>> 0,
-    mutant: options.mutant ?? '',
+    mutant: mutant ?? '',
     hash: failure.hash,
     choices: choicesText(failure.choices),
   });
