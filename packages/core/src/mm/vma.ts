@@ -54,7 +54,7 @@ import {
   vmRefcntWord,
 } from './vm_area_struct.ts';
 import { VM_GROWSDOWN, VM_SHARED, VM_WRITE } from './vm_flags.ts';
-import { vma_link_file } from './vma_file.ts';
+import { __vma_link_file, vma_link_file } from './vma_file.ts';
 import { vma_assert_write_locked, vma_lock_init, vma_mark_attached, vma_start_write } from './vma_lock.ts';
 
 /** A slot for a new area of that address space, detached. NO_VMA when none is free. */
@@ -148,7 +148,14 @@ export function unlockRmap(cpu: Cpu, vma: VmaId): void {
 }
 
 /**
- * Cuts an area in two at `addr`; the new area is the lower or the upper part. Does not test the limit on areas.
+ * Cuts an area in two at `addr`; the new area is the lower or the upper part. Does not test the limit on areas. A walk through the file's areas finds
+ * each page in one of the two, because the old area shrinks and the new one comes onto the list under one i_mmap lock:
+ *
+ *   splitting CPU                             moving CPU (walks the file's areas)
+ *   1 the old area shrinks
+ *                                             2 finds the page in no area: leaves its migration entry behind
+ *   3 the new area comes onto the list        <- decides: both under the lock, and 2 is before or after
+ *
  * @locks in: mmap write. out: VMA write on both. May sleep. @returns ENOMEM with nothing changed, or 0
  */
 export function __split_vma(cpu: Cpu, vma: VmaId, addr: Vpn, newBelow: boolean): number {
@@ -178,11 +185,11 @@ export function __split_vma(cpu: Cpu, vma: VmaId, addr: Vpn, newBelow: boolean):
   lockRmap(cpu, vma);
   if (newBelow) vma_set_range(m, vma, addr, end, pgoff + (addr - start));
   else vma_set_range(m, vma, start, addr, pgoff);
+  __vma_link_file(cpu, fresh);
   unlockRmap(cpu, vma);
   vma_iter_store_new(cpu, mm, fresh);
   mas_destroy(cpu);
   set_map_count(m, mm, map_count(m, mm) + 1);
-  vma_link_file(cpu, fresh);
   count_vm_event(cpu, VMA_SPLIT);
   return 0;
 }

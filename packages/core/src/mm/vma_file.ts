@@ -21,16 +21,23 @@ import {
 
 /** Adds an area to its file's list, and counts it. The caller knows that the file is alive. @locks takes i_mmap for writing; may sleep */
 export function vma_link_file(cpu: Cpu, vma: VmaId): void {
+  const file = vm_file(cpu.memory, vma);
+  if (file === NO_MAPPING) return;
+  i_mmap_lock_write(cpu, file);
+  __vma_link_file(cpu, vma);
+  i_mmap_unlock_write(cpu, file);
+}
+
+/** As vma_link_file(). @locks in: i_mmap for writing, when the area has a file */
+export function __vma_link_file(cpu: Cpu, vma: VmaId): void {
   const m = cpu.memory;
   const file = vm_file(m, vma);
   if (file === NO_MAPPING) return;
   get_file(cpu, file);
-  i_mmap_lock_write(cpu, file);
   const head = i_mmap_first(m, file);
   set_vma_shared_links(m, vma, head, NO_VMA);
   if (head !== NO_VMA) set_vma_shared_prev(m, head, vma);
   set_i_mmap_first(m, file, vma);
-  i_mmap_unlock_write(cpu, file);
   atomic_fetch_add(cpu, i_mmapCountWord(m, file), 1); // Alone: a count.
 }
 
@@ -39,16 +46,23 @@ export function vma_link_file(cpu: Cpu, vma: VmaId): void {
  * the page tables before. @locks takes i_mmap for writing, in: nothing below mmap_lock and VMA locks; may sleep
  */
 export function unlink_file_vma(cpu: Cpu, vma: VmaId): void {
+  const file = vm_file(cpu.memory, vma);
+  if (file === NO_MAPPING) return;
+  i_mmap_lock_write(cpu, file);
+  __remove_shared_vm_struct(cpu, vma);
+  i_mmap_unlock_write(cpu, file);
+  fput(cpu, file);
+}
+
+/** Takes an area off its file's list; its reference to the file stays. @locks in: i_mmap for writing, when the area has a file */
+export function __remove_shared_vm_struct(cpu: Cpu, vma: VmaId): void {
   const m = cpu.memory;
   const file = vm_file(m, vma);
   if (file === NO_MAPPING) return;
-  i_mmap_lock_write(cpu, file);
   const next = vma_shared_next(m, vma);
   const prev = vma_shared_prev(m, vma);
   if (prev !== NO_VMA) set_vma_shared_next(m, prev, next);
   else set_i_mmap_first(m, file, next);
   if (next !== NO_VMA) set_vma_shared_prev(m, next, prev);
-  i_mmap_unlock_write(cpu, file);
   atomic_fetch_add(cpu, i_mmapCountWord(m, file), -1); // Alone: a count.
-  fput(cpu, file);
 }

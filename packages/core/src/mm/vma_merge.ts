@@ -5,13 +5,14 @@
  * Next: mm/vma_unmap.ts
  */
 import type { MappingId, UffdId, VmaId, Vpn } from '../base/brand.ts';
-import { NO_ANON_VMA, NO_VMA } from '../base/brand.ts';
+import { NO_ANON_VMA, NO_MAPPING, NO_VMA } from '../base/brand.ts';
 import { ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
 import type { SharedMemory } from '../memory/shared_memory.ts';
 import { MUTANT_B09 } from '../mutants/ids.ts';
 import { count_vm_event, VMA_EXPANDED, VMA_MERGED } from '../trace/counters.ts';
 import { anon_vma_clone, chainIsSingular, unlink_anon_vmas } from './anon_vma.ts';
+import { fput } from './fput.ts';
 import { mas_destroy, mas_preallocate, mas_store_prealloc } from './maple_tree.ts';
 import { map_count, mmTree, set_map_count } from './mm_struct.ts';
 import {
@@ -30,7 +31,7 @@ import {
 } from './vm_area_struct.ts';
 import { VM_SPECIAL } from './vm_flags.ts';
 import { lockRmap, split_vma, unlockRmap, vm_area_free } from './vma.ts';
-import { unlink_file_vma } from './vma_file.ts';
+import { __remove_shared_vm_struct } from './vma_file.ts';
 import { vma_mark_detached, vma_start_write } from './vma_lock.ts';
 
 /** What an area would be, for comparison with a neighbour. */
@@ -103,7 +104,7 @@ interface Growth {
 
 /**
  * Carries out a growth: every area involved is write-locked first, then the anon_vma is shared, then the bounds move and one store in the
- * tree shows it. @locks in: mmap write. May sleep. @returns whether there was memory for it; nothing is changed otherwise
+ * tree shows it. What is swallowed leaves the file's list under the same i_mmap lock under which the target grows, as in __split_vma(). @locks in: mmap write. May sleep. @returns whether there was memory for it; nothing is changed otherwise
  */
 function commit_merge(cpu: Cpu, growth: Growth): boolean {
   const m = cpu.memory;
@@ -115,8 +116,8 @@ function commit_merge(cpu: Cpu, growth: Growth): boolean {
   // The links first: a caller that has reserved nodes keeps them when this fails. A target with more links than it needs does no harm.
   if (!dup_anon_vma(cpu, target, anonFrom)) return false;
   if (!mas_preallocate(cpu, mmTree(m, mm), 1)) return false;
-  for (const vma of removed) unlink_file_vma(cpu, vma);
   lockRmap(cpu, target);
+  for (const vma of removed) __remove_shared_vm_struct(cpu, vma);
   vma_set_range(m, target, growth.start, growth.end, growth.pgoff);
   if (shrunk !== null) vma_set_range(m, shrunk.vma, shrunk.start, shrunk.end, shrunk.pgoff);
   unlockRmap(cpu, target);
@@ -125,6 +126,7 @@ function commit_merge(cpu: Cpu, growth: Growth): boolean {
   for (const vma of removed) {
     vma_mark_detached(cpu, vma);
     unlink_anon_vmas(cpu, vma);
+    if (vm_file(m, vma) !== NO_MAPPING) fput(cpu, vm_file(m, vma)); // Not the last one: the target has its own.
     vm_area_free(cpu, vma);
     count_vm_event(cpu, VMA_MERGED);
   }

@@ -1,0 +1,48 @@
+/**
+ * Whoever walks the areas of a file finds each page in one of them, also while areas are split and merged: in every schedule a page that moved
+ * meanwhile is back in all entries (I32 after the run).
+ */
+import { assert, suite } from '@faultlab/test-support';
+import { type ExploredPrograms, explore } from '@faultlab/workers/lockstep/explore';
+import { type Op, op } from '@faultlab/workers/program/op';
+import { mapRegion, READ_ONLY, READ_WRITE, sharedView, stripedFile } from '@faultlab/workers/scenarios/layout';
+import { memoryFile } from '@faultlab/workers/scenarios/storage';
+
+const test = suite('rmap_places');
+
+const PAGES = 6;
+const file = (cpu: number) => ({ ...stripedFile('moving file', PAGES, cpu, 2), initial: 'zero' as const });
+const view = (cpu: number) => ({ ...sharedView(file(cpu), 0, 0), layout: 'shared' as const });
+const { start } = view(0);
+const moves: readonly Op[] = [op('read', start + 2), op('move_pages', start + 2, 2), op('read', start + 2)];
+
+const against = (writer: readonly Op[], setup: readonly Op[] = []): ExploredPrograms => ({
+  files: [memoryFile(PAGES)],
+  setup: [mapRegion(view(0)), ...setup],
+  program: (cpu) => ({ files: [file(cpu)], regions: [view(cpu)], body: { list: cpu === 0 ? writer : moves }, count: 1 }),
+});
+
+/** With the strategy that finds the fault of each within 135 schedules, when bounds and list change under two locks one after the other. */
+const cases: readonly [string, 'pos' | 'pct', ExploredPrograms][] = [
+  ['split, the page in the new area below', 'pos', against([op('mprotect', start + 3, PAGES - 3, READ_ONLY)])],
+  ['split, the page in the new area above', 'pos', against([op('mprotect', start, 2, READ_ONLY)])],
+  [
+    'merge, one area swallowed',
+    'pct',
+    against([op('mprotect', start + 1, PAGES - 1, READ_WRITE)], [op('mprotect', start + 1, PAGES - 1, READ_ONLY)]),
+  ],
+  ['merge, two areas swallowed', 'pct', against([op('mprotect', start + 2, 2, READ_WRITE)], [op('mprotect', start + 2, 2, READ_ONLY)])],
+];
+
+for (const [name, strategy, programs] of cases) {
+  test(
+    `${name}: a page that moves meanwhile is found again`,
+    async () => {
+      const found = await explore({ programs, cpus: 2, schedules: 150, seed: 5, strategy });
+      assert.is(found.failing, 0, JSON.stringify(found.first?.findings));
+    },
+    { deadlineMs: 60_000 },
+  );
+}
+
+test.run();
