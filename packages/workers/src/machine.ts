@@ -92,6 +92,11 @@ export class Machine implements AsyncDisposable {
     return this.#threads.workers.slice(this.deviceWorkers.length);
   }
 
+  /** What to call each CPU of the memory in a trace: those of programs first, then devices and background threads. */
+  get cpuTitles(): readonly string[] {
+    return Array.from({ length: this.memory.size.cpus }, (_, cpu) => this.#threads.titleOf(cpu) ?? `CPU ${cpu}`);
+  }
+
   /** Thread numbers by CPU: `workers` and other tools know a CPU by them. */
   async threadIds(): Promise<number[]> {
     const answers = await Promise.all(this.#pool.threads.map((thread) => thread.call((control) => control.hello())));

@@ -244,6 +244,7 @@ class ProgramsInProgress {
       lockOrder: readLockOrder(memory),
       violations: this.#violations,
       trace: this.#trace,
+      cpuTitles: this.#machine.cpuTitles,
       postMortem: this.#verdict === 'success' ? undefined : this.#postMortem(),
       environment: this.#environment,
     };
@@ -261,7 +262,8 @@ class ProgramsInProgress {
   }
 
   #traces(): TraceEntry[][] {
-    return Array.from({ length: this.#machine.config.cpus }, (_, cpu) => readTrace(this.#machine.memory, cpu as CpuId));
+    const { memory } = this.#machine;
+    return Array.from({ length: memory.size.cpus }, (_, cpu) => readTrace(memory, cpu as CpuId));
   }
 
   #lastOps(cpu: number): string[] {

@@ -32,7 +32,7 @@ export interface PostMortem {
   /** Of each CPU, oldest first. */
   readonly lastOps: readonly (readonly string[])[];
   readonly state: readonly CpuState[];
-  /** The last events of each CPU. */
+  /** The last events of each CPU, devices and background threads after those of programs. */
   readonly trace: readonly (readonly TraceEntry[])[];
 }
 
@@ -62,8 +62,10 @@ export interface RunResult {
   /** Which locks were taken under which since the machine was booted; recorded with `verify` only. */
   readonly lockOrder: readonly LockOrderEdge[];
   readonly violations: readonly RunViolation[];
-  /** The last events of each CPU, when the run was asked to keep them. */
+  /** The last events of each CPU, when the run was asked to keep them; devices and background threads come after the CPUs of programs. */
   readonly trace: readonly (readonly TraceEntry[])[];
+  /** What to call the CPUs that `trace` is of. */
+  readonly cpuTitles: readonly string[];
   readonly postMortem: PostMortem | undefined;
   readonly environment: Environment;
 }

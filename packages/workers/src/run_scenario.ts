@@ -58,6 +58,8 @@ export interface ScenarioRun {
   readonly signal?: AbortSignal;
   readonly latency?: LatencyTotals;
   readonly inject?: readonly Injection[];
+  /** Give the last events of each CPU back also when all went well. */
+  readonly keepTrace?: boolean;
 }
 
 /** The same on a machine that the caller owns. After a success the machine can run the next one. */

@@ -18,7 +18,7 @@ import type { Cpu } from '../cpu.ts';
 import { atomic_fetch_and, atomic_fetch_or, atomic_read, atomic_set, atomic_xchg } from '../memory/atomic.ts';
 import { beginWait, endWait, parkUndisturbed, unpark } from '../memory/park.ts';
 import { PC_SIGPENDING, PC_TASK_STATE, percpuBase } from '../memory/percpu.ts';
-import { TRACE_SLEEP } from '../trace/events.ts';
+import { TRACE_SCHED_WAKING, TRACE_SLEEP } from '../trace/events.ts';
 import { trace } from '../trace/trace_ring.ts';
 import { rcu_idle_enter, rcu_idle_exit } from './rcu_state.ts';
 
@@ -69,6 +69,7 @@ function sleepUntilRunnable(cpu: Cpu, kind: number, word: Word, deadline: number
   const stateWord = (cpu.percpu + PC_TASK_STATE) as Word;
   beginWait(cpu, kind, word);
   rcu_idle_enter(cpu);
+  const sinceMs = cpu.traceMask < 0 ? 0 : cpu.now();
   let slept = false;
   let interruptible = 0;
   // A signal that arrives as the sleep begins is seen by the look below.
@@ -87,8 +88,11 @@ function sleepUntilRunnable(cpu: Cpu, kind: number, word: Word, deadline: number
   atomic_set(cpu, stateWord, TASK_RUNNING);
   rcu_idle_exit(cpu);
   endWait(cpu);
-  if (slept) trace(cpu, TRACE_SLEEP, interruptible, kind);
+  if (slept) trace(cpu, TRACE_SLEEP, interruptible, kind, cpu.traceMask < 0 ? 0 : sleptUs(cpu, sinceMs));
 }
+
+/** Half an hour at the most, so that it fits a word. */
+const sleptUs = (cpu: Cpu, sinceMs: number): number => Math.min(Math.round((cpu.now() - sinceMs) * 1000), 1_800_000_000);
 
 /**
  * Makes a task runnable. The caller has made its condition true before.
@@ -101,6 +105,7 @@ export function wake_up_process(cpu: Cpu, target: CpuId): boolean {
   if (atomic_read(cpu, word) === TASK_RUNNING) return false;
   const before = atomic_xchg(cpu, word, TASK_RUNNING);
   if (before === TASK_RUNNING) return false;
+  trace(cpu, TRACE_SCHED_WAKING, target);
   unpark(cpu, word, 1);
   return true;
 }

@@ -35,11 +35,12 @@ export const TRACE_EVENTS: readonly TraceEventSpec[] = [
   event('mm_filemap_add_to_page_cache', ['file', 'index', 'pfn'], 'a page entered the page cache'),
   event('mm_filemap_delete_from_page_cache', ['file', 'index', 'pfn'], 'a page left the page cache'),
   event('block_bio_queue', ['write', 'extent', 'pages'], 'a request was handed to the block device'),
-  event('sleep', ['interruptible', 'kind', 'ms'], 'the task slept'),
+  event('sleep', ['interruptible', 'kind', 'us'], 'the task slept, and has just gone on'),
   event('userfault', ['vpn', 'reason', 'flags'], 'a fault was handed to user space'),
   event('swap_in', ['entry', 'pfn', 'major'], 'a page came back from swap'),
   event('swap_out', ['entry', 'pfn', ''], 'a page was written to swap'),
   event('lock_dropped', ['vpn', 'flags', ''], 'a fault dropped its lock to wait'),
+  event('sched_waking', ['target_cpu', '', ''], 'about to wake the task of that CPU, which sleeps or is about to'),
 ];
 
 const find = (name: string): number => TRACE_EVENTS.findIndex((spec) => spec.name === name);
@@ -73,3 +74,4 @@ export const TRACE_USERFAULT: number = find('userfault');
 export const TRACE_SWAP_IN: number = find('swap_in');
 export const TRACE_SWAP_OUT: number = find('swap_out');
 export const TRACE_LOCK_DROPPED: number = find('lock_dropped');
+export const TRACE_SCHED_WAKING: number = find('sched_waking');

@@ -45,6 +45,9 @@ export async function soak(flags: StressFlags, isGiven: IsGiven, context: CliCon
   const plan = await planOf(flags, isGiven);
   const { earlier, file } = plan;
   await checkWritable(userPath(file));
+  if (flags.export !== undefined) {
+    throw new UsageError('--export is for a run without --hours, whose events are those of its end; leave it out, or run without --hours.');
+  }
   if (flags.json !== undefined) await checkWritable(userPath(flags.json));
   if (earlier?.state === 'finished') {
     context.out.write(`${firstLine(plan)}\n`);
@@ -103,7 +106,7 @@ async function report(flags: StressFlags, { parameters, file }: Plan, ended: Soa
 
 /** Of a run that has nothing left to do. */
 function outcomeOf({ totals, slices, elapsedMs }: SoakFile): StressOutcome {
-  return { totals: restoredTotals(totals), slices, elapsedMs, failed: undefined, interrupted: false, othersCores: 0 };
+  return { totals: restoredTotals(totals), slices, elapsedMs, failed: undefined, interrupted: false, lastSlice: undefined, othersCores: 0 };
 }
 
 async function planNew(flags: StressFlags, isGiven: IsGiven): Promise<Plan> {

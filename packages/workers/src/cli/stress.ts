@@ -6,6 +6,7 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { CPUS_MAX } from '@faultlab/core/memory/limits';
 import type { Command } from 'commander';
 import { environment } from '../environment.ts';
+import { checkFolder, exportFiles, writeFiles } from '../exports/write_exports.ts';
 import { parseInject } from '../inject/parse_inject.ts';
 import { defaultStressCpus } from '../machine_config.ts';
 import { stressReport } from '../report/stress_report.ts';
@@ -27,7 +28,7 @@ import {
 } from './command.ts';
 import { onInterrupt } from './interrupt.ts';
 import { CHECKPOINT_SECONDS, RESULT_DEFAULT, soak } from './soak.ts';
-import { exitCodeOf, parametersOf, type StressFlags, stressJson } from './stress_parameters.ts';
+import { exitCodeOf, parametersOf, runOfStress, type StressFlags, stressJson } from './stress_parameters.ts';
 import { checkWritable, writeJson } from './write_json.ts';
 
 const SECONDS_DEFAULT = 20;
@@ -57,6 +58,10 @@ export const stressCommand: CliCommand = (program, context) => {
     .option('--inject <spec>', INJECT_HELP, parseInject)
     .option('--stall-ms <n>', STALL_HELP, stallMs)
     .option('--json <file>', 'write the result as JSON, too')
+    .option(
+      '--export <folder>',
+      'write the run for other tools, too: Perfetto trace, ftrace, lock_stat, vmstat, CSV, JSON (docs/EXPORTS.md)',
+    )
     .option('--hours <h>', 'how long, instead of --seconds: a soak, which keeps its sums in a file', seconds('--hours', HOURS_MAX))
     .option('--result <file>', `the file in which a soak keeps its sums (default: ${RESULT_DEFAULT})`)
     .option('--resume <file>', 'go on with the soak that this file is of')
@@ -78,6 +83,7 @@ Examples:
   faultlab stress --scenario munmap_storm,fork_cow --cpus 8 --policy linux-6.4
   faultlab stress --inject io_error:rate=1%,signal --scenario cold_readers
   faultlab stress --scenario canary        it is wrong on purpose, and has to fail
+  faultlab stress --scenario io_convoy_file --export out    open out/trace.json at https://ui.perfetto.dev
   faultlab stress --hours 2 --result night.json
   faultlab stress --resume night.json      after a kill, an interrupt or a power cut
 
@@ -100,6 +106,7 @@ async function stress(flags: StressFlags, context: CliContext): Promise<void> {
   const host = environment();
   const names = parameters.scenarios.map((scenario) => scenario.name).join(', ');
   if (flags.json !== undefined) await checkWritable(userPath(flags.json));
+  if (flags.export !== undefined) await checkFolder(userPath(flags.export));
   const interrupt = new AbortController();
   const release = onInterrupt(interrupt);
   context.out.write(`stress: ${parameters.cpus} CPUs, ${parameters.policy}, ${parameters.seconds} s, seed ${parameters.seed}: ${names}\n`);
@@ -109,6 +116,7 @@ async function stress(flags: StressFlags, context: CliContext): Promise<void> {
     outcome = await runStress({
       ...parameters,
       policy,
+      keepTrace: flags.export !== undefined,
       signal: interrupt.signal,
       onSlice: ({ scenario, machine }) => progress.slice(scenario, machine),
       onSliceEnd: (result) => progress.violations(result.violations.length),
@@ -120,4 +128,12 @@ async function stress(flags: StressFlags, context: CliContext): Promise<void> {
   context.out.write(`${stressReport(parameters, outcome, host).join('\n')}\n`);
   context.exit(exitCodeOf(outcome));
   if (flags.json !== undefined) await writeJson(userPath(flags.json), stressJson(parameters, outcome, host));
+  const run = runOfStress(outcome);
+  if (flags.export !== undefined && run !== undefined) {
+    await writeFiles(userPath(flags.export), exportFiles(run, scenarioOf(outcome)));
+  }
 }
+
+/** A run of several scenarios is none's. */
+const scenarioOf = ({ totals }: StressOutcome): string | null =>
+  totals.scenarios.length === 1 ? (totals.scenarios[0]?.name ?? null) : null;

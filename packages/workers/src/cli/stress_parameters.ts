@@ -10,7 +10,7 @@ import type { environment } from '../environment.ts';
 import { checkInject } from '../inject/apply.ts';
 import { type Injection, injectText } from '../inject/injections.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
-import { RESULT_SCHEMA } from '../run_result.ts';
+import { RESULT_SCHEMA, type RunResult } from '../run_result.ts';
 import type { Scenario } from '../scenario.ts';
 import { machineFor } from '../scenario_machine.ts';
 import { STRESS_MIX } from '../scenarios/by_name.ts';
@@ -29,6 +29,7 @@ export interface StressFlags {
   readonly stallMs: number | undefined;
   readonly inject: readonly Injection[] | undefined;
   readonly json: string | undefined;
+  readonly export: string | undefined;
   readonly hours: number | undefined;
   readonly result: string | undefined;
   readonly resume: string | undefined;
@@ -75,6 +76,14 @@ export async function parametersOf(flags: StressFlags): Promise<{ readonly param
 export function exitCodeOf({ failed, interrupted }: StressOutcome): number {
   if (failed !== undefined) return failed.verdict === 'stall' ? EXIT_STALL : EXIT_BAD;
   return interrupted ? EXIT_INTERRUPTED : EXIT_GOOD;
+}
+
+/** What --export writes: the sums of the whole run, with the events of its last slice. Undefined: no slice has run. */
+export function runOfStress({ totals, lastSlice }: StressOutcome): RunResult | undefined {
+  if (lastSlice === undefined) return undefined;
+  const { counters, outcomes, locks, lockOrder, opsByCpu, wallMs, cpuMs, states = lastSlice.states } = totals;
+  const ops = opsByCpu.reduce((sum, each) => sum + each, 0);
+  return { ...lastSlice, counters, states, outcomes, locks, lockOrder, ops, opsByCpu, wallMs, cpuMs, latency: totals.latency.summaries() };
 }
 
 /** What --json writes. */

@@ -24,6 +24,8 @@ export interface StressOptions {
   readonly seed: number;
   readonly verify: boolean;
   readonly inject?: readonly Injection[];
+  /** Keep the last events of the CPUs of every slice, for `lastSlice`. */
+  readonly keepTrace?: boolean;
   /** A CPU that makes no progress for so many milliseconds has stalled. */
   readonly stallMs?: number;
   readonly signal?: AbortSignal;
@@ -48,12 +50,16 @@ export interface StressOutcome extends StressSoFar {
   /** The slice that went wrong; the run ended with it. */
   readonly failed: ScenarioResult | undefined;
   readonly interrupted: boolean;
+  /** Undefined when there was no time for any. */
+  readonly lastSlice: ScenarioResult | undefined;
   /** Cores that other programs used meanwhile. */
   readonly othersCores: number;
 }
 
 const SLICE_SECONDS_MIN = 0.25;
 const SLICE_SECONDS_MAX = 3;
+/** Events of each CPU that are there at the end of a slice, where they are to be kept. */
+const KEPT_EVENTS = 2048;
 /** A run with less time left is over. */
 export const LEFT_SECONDS_MIN = 0.05;
 
@@ -72,6 +78,7 @@ export async function runStress(options: StressOptions): Promise<StressOutcome> 
     verify,
     ...machineFor(scenarios),
     inject,
+    ...(options.keepTrace === true ? { size: { traceEntries: KEPT_EVENTS } } : {}),
     ...(stallMs === undefined ? {} : { stallMs }),
   });
   const {
@@ -85,6 +92,7 @@ export async function runStress(options: StressOptions): Promise<StressOutcome> 
   const leftSeconds = (): number => seconds - elapsedMs() / 1000;
   const share = Math.min(Math.max(seconds / scenarios.length, SLICE_SECONDS_MIN), SLICE_SECONDS_MAX);
   let failed: ScenarioResult | undefined;
+  let lastSlice: ScenarioResult | undefined;
   let slice = slicesBefore;
   for (; failed === undefined && !isAborted(options) && leftSeconds() > LEFT_SECONDS_MIN; slice++) {
     const scenario = scenarios[slice % scenarios.length] as Scenario;
@@ -94,13 +102,15 @@ export async function runStress(options: StressOptions): Promise<StressOutcome> 
       seed: sliceSeed(seed, slice),
       latency: totals.latency,
       inject,
+      ...(options.keepTrace === undefined ? {} : { keepTrace: options.keepTrace }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
+    lastSlice = result;
     totals.add(result);
     if (result.verdict !== 'success') failed = result;
     await options.onSliceEnd?.(result, { totals, slices: slice + 1, elapsedMs: elapsedMs() });
   }
-  return { totals, failed, slices: slice, interrupted: isAborted(options), elapsedMs: elapsedMs(), othersCores: others() };
+  return { totals, failed, slices: slice, interrupted: isAborted(options), lastSlice, elapsedMs: elapsedMs(), othersCores: others() };
 }
 
 const isAborted = (options: StressOptions): boolean => options.signal?.aborted === true;

@@ -32,7 +32,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   list: [],
 };
 /** Options whose value may be nearly any text, because it names a file that is written; see FOLDER_USES. */
-const WRITES = ['--json', '--result'];
+const WRITES = ['--json', '--result', '--export'];
 
 /** A command with at least one thing wrong that nothing can make right. */
 const commandLine = fc.constantFrom(...Object.keys(OPTIONS)).chain((command) => {

@@ -40,6 +40,7 @@ const PATH_USES: readonly (readonly string[])[] = NO_FILES.flatMap((path) => [
 const FOLDER_USES: readonly (readonly string[])[] = NO_FILES.filter((path) => !FOLDERS.includes(path)).flatMap((path) => [
   ['stress', '--hours', '1', '--result', `${path}/x`],
   ['faults', '--json', `${path}/x`],
+  ['stress', '--export', `${path}/x`],
   ['explore', '--scenario', 'canary', '--json', `${path}/x`],
   ['mutants', 'B33a', '--json', `${path}/x`],
 ]);
