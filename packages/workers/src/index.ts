@@ -29,4 +29,7 @@ export { devicesFor, machineFor } from './scenario_machine.ts';
 export { SCENARIOS as scenarios, scenarioByName } from './scenarios/by_name.ts';
 export { runStress, type StressOptions, type StressOutcome } from './stress/run_stress.ts';
 export type { SwapOptions } from './swap_options.ts';
+export type { ExclusiveLock, LockAdapter, ReadWriteLock, TortureThread } from './torture/adapter.ts';
+export { type TortureOptions, type TortureResult, tortureLock } from './torture/torture_lock.ts';
+export { tortureReport, tortureVerdict } from './torture/torture_report.ts';
 export type { CpuReport, Work, WorkContext } from './work.ts';

@@ -9,6 +9,7 @@ import { heldCount } from '../locking/held_locks.ts';
 import { atomic_cmpxchg, atomic_set } from '../memory/atomic.ts';
 import { PC_RUN_STATE, RUN_OFFLINE, RUN_RUNNING } from '../memory/percpu.ts';
 import { attachMemory } from '../memory/shared_memory.ts';
+import type { StepGate } from '../memory/step_gate.ts';
 import { SIGKILL, send_signal, takeSignals } from '../sched/task.ts';
 import { KIND_MUTEX, KIND_RW, KIND_WORD, type LockSpaceHandle, lockWord } from './lock_space_layout.ts';
 import { SharedMutex } from './shared_mutex.ts';
@@ -19,6 +20,8 @@ export interface ThreadOptions {
   readonly now: () => number;
   /** Watch a running holder for a moment before sleeping. Default true; false on a machine with one core. */
   readonly spin?: boolean;
+  /** For lock-step: who decides when this thread moves, given the words of the locks. A thread has none. */
+  readonly gate?: (words: Int32Array) => StepGate | null;
 }
 
 export class LockThread implements Disposable {
@@ -34,7 +37,8 @@ export class LockThread implements Disposable {
     const memory = attachMemory(handle.memory);
     this.#handle = handle;
     this.threadIndex = threadIndex;
-    this.#cpu = new Cpu({ id: threadIndex as CpuId, memory, now: options.now, spin: options.spin ?? true });
+    const { now, spin = true, gate } = options;
+    this.#cpu = new Cpu({ id: threadIndex as CpuId, memory, now, spin, gate: gate?.(memory.words) ?? null });
     const before = atomic_cmpxchg(this.#cpu, this.#runState(), RUN_OFFLINE, RUN_RUNNING); // Alone: claims the index.
     if (before !== RUN_OFFLINE) {
       throw new UsageError(`Thread index ${threadIndex} is in use by another thread; give every thread an index of its own.`);

@@ -15,6 +15,7 @@ import { listCommand } from './list.ts';
 import { mutantsCommand } from './mutants.ts';
 import { replayCommand } from './replay.ts';
 import { stressCommand } from './stress.ts';
+import { tortureCommand } from './torture.ts';
 
 /** In the order of the help. */
 const COMMANDS: readonly CliCommand[] = [
@@ -26,6 +27,7 @@ const COMMANDS: readonly CliCommand[] = [
   conformCommand,
   faultsCommand,
   mutantsCommand,
+  tortureCommand,
   listCommand,
 ];
 

@@ -144,9 +144,14 @@ export class LockstepGate implements StepGate, PointObserver {
   }
 
   park(_cpu: CpuId, word: Word, seen: number, timeoutMs: number): ParkResult {
+    return this.parkWhile(word, () => this.#arena[word] === seen, timeoutMs);
+  }
+
+  /** As park(), for a word that need not lie in the arena. @param holds whether it still has the value that the CPU sleeps for */
+  parkWhile(word: number, holds: () => boolean, timeoutMs: number): ParkResult {
     this.#turnFor(STEP_PARK, word);
     const board = this.#board;
-    if (this.#arena[word] !== seen) return PARK_NOT_EQUAL;
+    if (!holds()) return PARK_NOT_EQUAL;
     const mine = this.#mine;
     board[mine + C_WOKEN] = 0;
     board[mine + C_PARK_WORD] = word;
@@ -172,6 +177,12 @@ export class LockstepGate implements StepGate, PointObserver {
       woken++;
     }
     return woken;
+  }
+
+  /** The CPU sleeps, and only another one can end that. */
+  asleep(cpu: number): boolean {
+    const board = this.#board;
+    return ((board[B_ALIVE] as number) & ~(board[B_RUNNABLE] as number) & ~(board[B_TIMED] as number) & (1 << cpu)) !== 0;
   }
 
   /** The CPU has prepared itself. Returns when all have. @returns nothing; the caller says settled() when it is ready for the start */

@@ -14,11 +14,12 @@ import { B_PHASE, B_READY, PHASE_OVER } from './board.ts';
 import { CpuPart } from './cpu_part.ts';
 import { LockstepGate } from './gate.ts';
 import { LEADER, Leader } from './leader.ts';
-import type { Check, LockstepOrder, PartWork, ThreadReport } from './lockstep_order.ts';
+import type { Called, Check, LockstepOrder, PartWork, ThreadReport } from './lockstep_order.ts';
 import { makeStrategy } from './strategy_plan.ts';
 
 export default async function lockstep(context: WorkContext, order: LockstepOrder): Promise<ThreadReport> {
   const work = await defaultExport<PartWork>(order.work.module);
+  await prepare(order.work);
   const check = order.check === null ? null : await defaultExport<Check>(order.check.module);
   const { cpu } = context;
   const strategy = makeStrategy(order.plan, order.seed);
@@ -40,6 +41,12 @@ function follow({ board }: LockstepOrder, gate: LockstepGate, part: CpuPart): Th
     if (board[B_PHASE] === PHASE_OVER) return { findings: part.findings, exploration: null };
     part.play();
   }
+}
+
+/** A work of parts returns no promise; what has to be awaited, it awaits in a function `prepare`, called once. */
+async function prepare({ module, data }: Called): Promise<void> {
+  const loaded = (await import(module)) as { readonly prepare?: (data: unknown) => Promise<void> };
+  await loaded.prepare?.(data);
 }
 
 async function defaultExport<T>(module: string): Promise<T> {
