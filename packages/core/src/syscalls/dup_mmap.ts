@@ -64,6 +64,7 @@ import { vma_link_file } from '../mm/vma_file.ts';
 import { vma_assert_write_locked, vma_start_write } from '../mm/vma_lock.ts';
 import { MUTANT_B02 } from '../mutants/ids.ts';
 import { rcu_note_quiescent } from '../sched/rcu_state.ts';
+import { fatal_signal_pending } from '../sched/task.ts';
 import { count_vm_event, SYSCALLS, SYSCALLS_FAILED } from '../trace/counters.ts';
 import { at, IN_FORK_COPY } from '../trace/points.ts';
 import { copy_nonpresent_pte, NOW_PRESENT } from './copy_nonpresent_pte.ts';
@@ -71,14 +72,25 @@ import { mmput } from './exit_mmap.ts';
 import { dup_userfaultfd, dup_userfaultfd_fail, type UserfaultEvents, userfaultfdComplete } from './userfaultfd_event.ts';
 
 /**
- * A copy of the running address space, with one user: the caller. The child's task is another CPU that switches to it.
- * @locks none in, none out. Takes mmap_lock of both for writing; may sleep. @returns the new MmId, or an errno
+ * A copy of the running address space, with one user: the caller. The child's task is another CPU that switches to it. Whoever is being killed has
+ * no child: its pages may be gone already, and the child would take the holes for fresh pages.
+ *
+ *   forking CPU                               killer, reaper
+ *                                             1 SIGKILL to all users of the address space
+ *                                             2 zaps its pages under mmap read, trylock
+ *   3 mmap write, copies what is left
+ *   4 SIGKILL?  <- decides: it came before the first page went, so no child with holes comes to life
+ *
+ * @locks none in, none out. Takes mmap_lock of both for writing; may sleep. @returns the new MmId, or an errno: EINTR with a fatal signal
+ * @kernel kernel/fork.c copy_process()
  */
 export function sys_fork(cpu: Cpu): number {
   count_vm_event(cpu, SYSCALLS);
+  if (fatal_signal_pending(cpu)) return failed(cpu, EINTR);
   const child = mmRecord.mm_alloc(cpu);
   if (child === NO_MM) return failed(cpu, ENOMEM);
-  const error = dup_mmap(cpu, cpu.mm, child);
+  let error = dup_mmap(cpu, cpu.mm, child);
+  if (error === 0 && fatal_signal_pending(cpu)) error = EINTR;
   if (error === 0) return child;
   mmput(cpu, child);
   return failed(cpu, error);

@@ -1,6 +1,6 @@
 /** The private pages of a victim are taken while it runs, and nobody who reaches for one finds a fresh page in its place. */
 import type { MappingId, MmId, Vpn } from '@faultlab/core/base/brand';
-import { EFAULT } from '@faultlab/core/base/errno';
+import { EFAULT, EINTR } from '@faultlab/core/base/errno';
 import type { Cpu } from '@faultlab/core/cpu';
 import { FAULT_SIGBUS } from '@faultlab/core/fault/do_user_addr_fault';
 import { get_user_pages_unlocked } from '@faultlab/core/fault/gup';
@@ -13,17 +13,22 @@ import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import { SYSCTL_MEMCG } from '@faultlab/core/mm/vm_sysctl';
 import { out_of_memory } from '@faultlab/core/reclaim/oom_kill';
 import { MAX_OOM_REAP_RETRIES, oomReaperStep } from '@faultlab/core/reclaim/oom_reaper';
+import { SIGKILL, send_signal, takeSignals } from '@faultlab/core/sched/task';
+import { sys_fork } from '@faultlab/core/syscalls/dup_mmap';
 import { mmput } from '@faultlab/core/syscalls/exit_mmap';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
+import { IN_FORK_COPY } from '@faultlab/core/trace/points';
 import { userRead, userWrite } from '@faultlab/core/user/access';
 import { kernelRead, kernelWrite, processVmRead } from '@faultlab/core/user/kernel_access';
 import { assert, suite } from '@faultlab/test-support';
+import { AtPoint } from '../fixtures/disk.ts';
 import { endProcess, killable, process, stampOf } from '../fixtures/oom.ts';
 import { counter, mapAnonymous } from '../fixtures/reclaim.ts';
 import { BASE } from '../fixtures/with_cpu.ts';
 
 const test = suite('reclaim/oom_reaper');
 const CGROUP = SYSCTL_MEMCG;
+const KILLED = 1 << (SIGKILL - 1);
 const FILE_AT = BASE + 0x1000;
 
 const flags = (cpu: Cpu, mm: MmId): number => cpu.words[mmFlagsWord(cpu.memory, mm)] as number;
@@ -58,6 +63,34 @@ test('before the reaper comes everything is there; afterwards every way to a pri
     assert.is(memcgUsage(cpu, CGROUP), 0, 'nothing came back');
     switch_mm(cpu, home);
   });
+});
+
+test('a victim has no child, whose holes would read as fresh pages: neither when it is killed before it forks, nor in the middle', () => {
+  withVictim((cpu, victim) => {
+    const home = cpu.mm;
+    oomReaperStep(cpu);
+    switch_mm(cpu, victim);
+    assert.is(sys_fork(cpu), EINTR);
+    assert.is(takeSignals(cpu) & KILLED, KILLED, 'it was the signal');
+    switch_mm(cpu, home);
+  });
+  const point = new AtPoint();
+  killable(
+    { memoryMax: 8 },
+    ({ cpu, mm: home }) => {
+      const parent = process(cpu, 4);
+      switch_mm(cpu, parent);
+      point.once(IN_FORK_COPY, () => send_signal(cpu, cpu.id, SIGKILL));
+      assert.is(sys_fork(cpu), EINTR);
+      assert.is(takeSignals(cpu) & KILLED, KILLED);
+      const child = sys_fork(cpu) as MmId;
+      assert.ok(child > 0, 'without the signal there is one');
+      mmput(cpu, child);
+      switch_mm(cpu, home);
+      endProcess(cpu, parent);
+    },
+    point,
+  );
 });
 
 test('pages of a shared mapping stay, and can be faulted in again: only what is private is lost', () => {
