@@ -1,11 +1,11 @@
 /**
- * Whoever walks the areas of a file finds each page in one of them, also while areas are split and merged: in every schedule a page that moved
+ * Whoever walks the areas of a page finds it in one of them, also while areas are split, merged and unmapped: in every schedule a page that moved
  * meanwhile is back in all entries (I32 after the run).
  */
 import { assert, suite } from '@faultlab/test-support';
 import { type ExploredPrograms, explore } from '@faultlab/workers/lockstep/explore';
 import { type Op, op } from '@faultlab/workers/program/op';
-import { mapRegion, READ_ONLY, READ_WRITE, sharedView, stripedFile } from '@faultlab/workers/scenarios/layout';
+import { mapRegion, READ_ONLY, READ_WRITE, sharedView, striped, stripedFile } from '@faultlab/workers/scenarios/layout';
 import { memoryFile } from '@faultlab/workers/scenarios/storage';
 
 const test = suite('rmap_places');
@@ -44,5 +44,26 @@ for (const [name, strategy, programs] of cases) {
     { deadlineMs: 60_000 },
   );
 }
+
+const memory = (cpu: number) => striped('memory', 0, 2, cpu, 2);
+const page = memory(1).start + 1;
+
+test(
+  'an address space ends while its only page moves: the entry is seen under the lock of its table, and none is left in a table that is freed (I26)',
+  async () => {
+    const programs: ExploredPrograms = {
+      setup: [mapRegion(memory(0)), op('mlock', page, 1), op('munlock', page, 1)],
+      program: (cpu) => ({
+        regions: [memory(cpu)],
+        body: { list: cpu === 0 ? [op('fork_check', page, 1)] : [op('move_pages', page, 1), op('move_pages', page, 1)] },
+        count: 1,
+      }),
+    };
+    // A look at the entries without the lock of their table fails at the 98th of these schedules.
+    const found = await explore({ programs, cpus: 2, schedules: 150, seed: 5, strategy: 'pct', depth: 8, verify: true });
+    assert.is(found.failing, 0, JSON.stringify(found.first?.findings));
+  },
+  { deadlineMs: 60_000 },
+);
 
 test.run();
