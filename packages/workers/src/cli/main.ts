@@ -14,6 +14,7 @@ import { guardOutput } from './guard_output.ts';
 import { listCommand } from './list.ts';
 import { mutantsCommand } from './mutants.ts';
 import { replayCommand } from './replay.ts';
+import { shrinkCommand } from './shrink.ts';
 import { stressCommand } from './stress.ts';
 import { tortureCommand } from './torture.ts';
 
@@ -23,6 +24,7 @@ const COMMANDS: readonly CliCommand[] = [
   compareCommand,
   exploreCommand,
   againCommand,
+  shrinkCommand,
   replayCommand,
   conformCommand,
   faultsCommand,

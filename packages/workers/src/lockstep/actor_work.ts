@@ -14,7 +14,9 @@ import type { WorkContext } from '../work.ts';
 export type Actor =
   | { readonly kind: 'program'; readonly order: ProgramOrder }
   | { readonly kind: 'device'; readonly device: number; readonly latency: LatencyModel }
-  | { readonly kind: 'kthread'; readonly name: KthreadName };
+  | { readonly kind: 'kthread'; readonly name: KthreadName }
+  /** A CPU whose program shrinking has left out: it does not come. */
+  | { readonly kind: 'absent' };
 
 export default function act(context: WorkContext, actor: Actor): void {
   const { cpu, seed } = context;
@@ -27,6 +29,8 @@ export default function act(context: WorkContext, actor: Actor): void {
       new DeviceServer(cpu, actor.device as DeviceId, actor.latency, seed).serve();
       return;
     }
+    case 'absent':
+      return;
     case 'kthread':
       context.arrive();
       kthread(cpu, KTHREAD_NAMES.indexOf(actor.name), KTHREAD_WORKS[actor.name](), { leave: cpuOffline, enter: cpuOnline });

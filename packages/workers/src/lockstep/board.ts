@@ -93,10 +93,13 @@ export const C_DEADLINE_US = 20;
 export const C_WOKEN = 21;
 /** For the strategy. */
 export const C_PRIORITY = 22;
+/** Operations of its program that are over, and steps since the last of them: where the CPU is, whatever the others do. */
+export const C_OPS = 23;
+export const C_OP_STEPS = 24;
 
 const DEVIATIONS_BASE: number = CPU_BASE + LOCKSTEP_CPUS_MAX * CPU_WORDS;
-/** A deviation is the number of the choice and the CPU. */
-export const DEVIATION_WORDS = 2;
+/** A deviation is the number of the choice, the CPU, and who chose where: see anchors.ts. */
+export const DEVIATION_WORDS = 4;
 export const DEVIATIONS_MAX = 65_536;
 const STACK_BASE: number = DEVIATIONS_BASE + DEVIATION_WORDS * DEVIATIONS_MAX;
 /** For a search: one entry for each choice on the way to where it is. */

@@ -11,13 +11,17 @@ import { checkFreeze, endWait } from '@faultlab/core/memory/park';
 import { PC_PROGRESS, PC_RUN_STATE, PC_TASK_STATE, RUN_DONE } from '@faultlab/core/memory/percpu';
 import { TASK_RUNNING } from '@faultlab/core/sched/task';
 import { isStopped, leave } from '../doorbell.ts';
+import { machineState } from '../machine_state.ts';
 import type { WorkContext } from '../work.ts';
 import { B_CLOSING, B_ENDED, B_PROGRAM_SEED, B_RACES, B_SCHEDULE, B_STEPS, ENDED_DEADLOCK, ENDED_THROWN, ENDED_WELL } from './board.ts';
 import type { LockstepGate } from './gate.ts';
+import { LaneRecorder } from './lane_recorder.ts';
+import type { LaneStep } from './lane_step.ts';
 import type { Finding, LockstepOrder, PartWork } from './lockstep_order.ts';
 import { RaceDetector } from './races/race_detector.ts';
 import { raceMessage, racyStack } from './races/race_text.ts';
 import { recordedMemory } from './races/recording_view.ts';
+import { siteOf, withoutNumbers } from './site.ts';
 import { stateLines } from './state_lines.ts';
 
 /** Findings that a thread keeps. */
@@ -30,6 +34,7 @@ export class CpuPart {
   readonly #work: PartWork;
   readonly findings: Finding[] = [];
   #races: RaceDetector | null = null;
+  #lanes: LaneRecorder | null = null;
 
   constructor(context: WorkContext, order: LockstepOrder, gate: LockstepGate, work: PartWork) {
     this.#context = context;
@@ -53,6 +58,7 @@ export class CpuPart {
         if (!isStopped(thrown)) this.#threw(thrown);
       }
     }
+    this.#lanes?.end();
     return this.#gate.leave(leader);
   }
 
@@ -66,6 +72,7 @@ export class CpuPart {
       this.#endService(cpu);
       return;
     }
+    this.#lanes?.finished();
     this.#gate.finished();
     this.#races?.end();
     rcu_idle_enter(cpu);
@@ -85,7 +92,8 @@ export class CpuPart {
     const { policy, arch, verify, trace, spin, board, roles } = this.#order;
     const { id, memory } = this.#context.cpu;
     this.#races = this.#newDetector();
-    this.#gate.observer = this.#races;
+    this.#lanes = this.#order.lanes ? this.#newRecorder() : null;
+    this.#gate.observer = this.#lanes ?? this.#races;
     return createCpu({
       id: id as CpuId,
       memory: this.#races === null ? memory : recordedMemory(memory, this.#races),
@@ -105,6 +113,26 @@ export class CpuPart {
   /** Called by the leader's part before a schedule: what happened in those before is over. */
   begin(): void {
     this.#newDetector()?.allMet();
+  }
+
+  /** The steps of the last schedule, if they were to be recorded. */
+  get lane(): readonly LaneStep[] {
+    return this.#lanes?.steps ?? [];
+  }
+
+  #newRecorder(): LaneRecorder {
+    const { cpu, arena } = this.#context;
+    return new LaneRecorder(cpu.memory, arena, this.#order.board, cpu.id, this.#gate.now, this.#races);
+  }
+
+  /** A stall is where everybody waits; a race is the record; whatever was thrown is where it was thrown. */
+  #site(id: string, message: string, stack: string): string {
+    if (id === 'race') return withoutNumbers(message);
+    if (stack !== '') return siteOf(stack);
+    const { memory } = this.#context.cpu;
+    const cpus = this.#order.roles.map((_, cpu) => cpu);
+    const waits = machineState(memory, cpus, this.#gate.now()).flatMap((state) => (state.waits === undefined ? [] : [state.waits]));
+    return [...new Set(waits.map(({ kind, name }) => withoutNumbers(`${kind} of ${name}`)))].sort().join(', ');
   }
 
   #newDetector(): RaceDetector | null {
@@ -163,6 +191,16 @@ export class CpuPart {
     const { board } = this.#order;
     const { cpu, arena } = this.#context;
     const state = stateLines(cpu.memory, arena, board, this.#gate.now());
-    this.findings.push({ schedule: board[B_SCHEDULE] as number, id, message, cpu: cpu.id, stack, state });
+    const schedule = board[B_SCHEDULE] as number;
+    this.findings.push({
+      schedule,
+      id,
+      message,
+      cpu: cpu.id,
+      stack,
+      site: this.#site(id, message, stack),
+      state,
+      step: board[B_STEPS] as number,
+    });
   }
 }

@@ -30,6 +30,7 @@ import {
   type StepKind,
 } from '@faultlab/core/memory/step_gate';
 import type { PointObserver } from '@faultlab/core/trace/points';
+import { whereWord } from './anchors.ts';
 import {
   B_ALIVE,
   B_CLOSING,
@@ -57,6 +58,8 @@ import {
   C_ASLEEP,
   C_DEADLINE_US,
   C_KIND,
+  C_OP_STEPS,
+  C_OPS,
   C_PARK_WORD,
   C_TICKET,
   C_TURN,
@@ -77,7 +80,7 @@ import {
   RECORDS_MAX,
   recordAt,
 } from './board.ts';
-import type { Strategy } from './strategy.ts';
+import { FIRST_STEP, NO_STEP, type Strategy } from './strategy.ts';
 
 /** Looks at one's turn before the thread sleeps: a turn that comes back soon costs no wake-up. */
 const TURN_LOOKS = 256;
@@ -88,10 +91,6 @@ const US_PER_MS = 1000;
 const NOW_US_MAX = 1 << 30;
 /** What a jump of the clock counts for in the search for loops without progress. */
 const STILL_OF_JUMP = 64;
-/** Nothing that could be done: the CPU sleeps or has left. */
-const NO_STEP = -1;
-/** The first choice: nobody has moved yet. */
-const FIRST_STEP = -2;
 
 /** Who wants to know of the operations of a CPU, and of its sleeps that somebody ended. */
 export interface StepObserver {
@@ -197,6 +196,8 @@ export class LockstepGate implements StepGate, PointObserver {
   /** The next operation of this CPU is the first that the strategy chooses for. */
   settled(): void {
     this.#settled = true;
+    this.#board[this.#mine + C_OPS] = 0;
+    this.#board[this.#mine + C_OP_STEPS] = 0;
   }
 
   /** The work of this CPU is done. What it does until it leaves is no part of the schedule. */
@@ -206,7 +207,10 @@ export class LockstepGate implements StepGate, PointObserver {
 
   /** Something was finished. */
   progress(): void {
-    if (((this.#board[B_HELPERS] as number) & this.#bit) === 0) this.#board[B_STILL] = 0;
+    const board = this.#board;
+    if (((board[B_HELPERS] as number) & this.#bit) === 0) board[B_STILL] = 0;
+    board[this.#mine + C_OPS] = (board[this.#mine + C_OPS] as number) + 1;
+    board[this.#mine + C_OP_STEPS] = 0;
   }
 
   /** The CPU has nothing more to do in this schedule; it has the turn, and passes it on. @returns whether it was the last */
@@ -289,6 +293,7 @@ export class LockstepGate implements StepGate, PointObserver {
     const steps = board[B_STEPS] as number;
     const what = (this.#me << 3) | kind;
     board[B_STEPS] = steps + 1;
+    board[this.#mine + C_OP_STEPS] = (board[this.#mine + C_OP_STEPS] as number) + 1;
     board[B_HASH] = Math.imul((board[B_HASH] as number) ^ what, 0x01000193) ^ Math.imul(word, 0x9e3779b1);
     const now = (board[B_NOW_US] as number) + (board[B_TICK_US] as number);
     board[B_NOW_US] = now;
@@ -350,12 +355,12 @@ export class LockstepGate implements StepGate, PointObserver {
       return lowest(board[B_RUNNABLE] as number);
     }
     if (forced) return first;
-    if (next !== choice.fallback) this.#noteDeviation(next);
+    if (next !== choice.fallback) this.#noteDeviation(next, kind);
     board[B_DECISIONS] = (board[B_DECISIONS] as number) + 1;
     return next;
   }
 
-  #noteDeviation(cpu: number): void {
+  #noteDeviation(cpu: number, kind: number): void {
     const board = this.#board;
     const count = board[B_DEVIATIONS] as number;
     board[B_DEVIATIONS] = count + 1;
@@ -363,6 +368,8 @@ export class LockstepGate implements StepGate, PointObserver {
     const at = deviationAt(count);
     board[at] = board[B_DECISIONS] as number;
     board[at + 1] = cpu;
+    board[at + 2] = whereWord(this.#me, kind, board[this.#mine + C_OP_STEPS] as number);
+    board[at + 3] = board[this.#mine + C_OPS] as number;
   }
 
   #movable(): number {

@@ -10,6 +10,7 @@ import { H_FREEZE } from '@faultlab/core/memory/header';
 import { checkFreeze } from '@faultlab/core/memory/park';
 import { PC_PROGRESS, percpuBase } from '@faultlab/core/memory/percpu';
 import type { WorkContext } from '../work.ts';
+import { readAnchors } from './anchors.ts';
 import {
   B_ALIVE,
   B_CLOSING,
@@ -36,6 +37,9 @@ import {
   B_TICK_US,
   B_TIMED,
   type Board,
+  C_OP_STEPS,
+  C_OPS,
+  cpuAt,
   ENDED_CUT,
   ENDED_WELL,
   PHASE_GATHER,
@@ -46,6 +50,7 @@ import { readChoices } from './choices.ts';
 import type { CpuPart } from './cpu_part.ts';
 import type { LockstepGate } from './gate.ts';
 import type { Check, Exploration, FailedSchedule, Finding, LockstepOrder, Role, ThreadReport } from './lockstep_order.ts';
+import { siteOf, withoutNumbers } from './site.ts';
 import { Snapshot } from './snapshot.ts';
 import { stateLines } from './state_lines.ts';
 import type { Strategy } from './strategy.ts';
@@ -105,7 +110,7 @@ export class Leader {
     before.restore();
     this.#board[B_PHASE] = PHASE_OVER;
     for (let other = 1; other < this.#cpus; other++) this.#gate.giveTo(other);
-    return { findings: [...this.#part.findings, ...this.#checkFindings], exploration: this.#exploration() };
+    return { findings: [...this.#part.findings, ...this.#checkFindings], exploration: this.#exploration(), lane: this.#part.lane };
   }
 
   get #cpus(): number {
@@ -147,7 +152,11 @@ export class Leader {
     board[B_RACES] = 0;
     this.#part.begin();
     // The watchdog outside looks at these words: each schedule is progress.
-    for (let cpu = 0; cpu < this.#cpus; cpu++) this.#setProgress(cpu, schedule + 1);
+    for (let cpu = 0; cpu < this.#cpus; cpu++) {
+      this.#setProgress(cpu, schedule + 1);
+      board[cpuAt(cpu, C_OPS)] = 0;
+      board[cpuAt(cpu, C_OP_STEPS)] = 0;
+    }
   }
 
   #maskOf(role: Role): number {
@@ -189,6 +198,8 @@ export class Leader {
       choices: readChoices(board),
       steps: board[B_STEPS] as number,
       hash: (board[B_HASH] as number) >>> 0,
+      anchors: readAnchors(board),
+      ops: Array.from({ length: this.#cpus }, (_, cpu) => board[cpuAt(cpu, C_OPS)] as number),
     });
   }
 
@@ -218,7 +229,8 @@ export class Leader {
     if (this.#checkFindings.length >= FAILED_KEPT) return;
     const { cpu, arena } = this.#context;
     const state = stateLines(cpu.memory, arena, this.#board, this.#gate.now());
-    this.#checkFindings.push({ schedule, id, message, cpu: undefined, stack, state });
+    const site = stack === '' ? withoutNumbers(message) : siteOf(stack);
+    this.#checkFindings.push({ schedule, id, message, cpu: undefined, stack, site, state, step: this.#board[B_STEPS] as number });
   }
 
   #ungated(id: number): Cpu {

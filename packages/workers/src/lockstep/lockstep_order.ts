@@ -6,8 +6,10 @@ import type { Violation } from '@faultlab/core/invariants/sweep';
 import type { ArchEntry } from '@faultlab/core/policy/arch_entry';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import type { WorkContext } from '../work.ts';
+import type { Anchor } from './anchors.ts';
 import type { Board } from './board.ts';
 import type { Choices } from './choices.ts';
+import type { LaneStep } from './lane_step.ts';
 import type { StrategyPlan } from './strategy_plan.ts';
 
 /** `program`: its end is awaited. `helper`: the same, but its progress is not the others'. `server`: ends with the others, wherever it is. */
@@ -48,6 +50,8 @@ export interface LockstepOrder {
   readonly stopAtFirst: boolean;
   /** State of the race detector (races/race_detector.ts), when races are looked for. */
   readonly races: Int32Array | null;
+  /** Every step is reported, with all that can be said of it; for a single schedule. */
+  readonly lanes: boolean;
   /** Every operation is written down on the board. */
   readonly record: boolean;
   /** Microseconds of the clock for each operation. */
@@ -65,6 +69,10 @@ export interface Finding {
   /** The CPU that found it; undefined: the check after the schedule. */
   readonly cpu: number | undefined;
   readonly stack: string;
+  /** Of the failure, whatever the schedule: the function that found it, or what is waited for. See site.ts. */
+  readonly site: string;
+  /** Steps of the schedule before it. */
+  readonly step: number;
   /** What every CPU was doing, and who held and waited for what. */
   readonly state: readonly string[];
 }
@@ -76,6 +84,10 @@ export interface FailedSchedule {
   readonly choices: Choices;
   readonly steps: number;
   readonly hash: number;
+  /** Deviations of the schedule by where they were made: see anchors.ts. */
+  readonly anchors: readonly Anchor[];
+  /** Operations of its program that each CPU had finished. */
+  readonly ops: readonly number[];
 }
 
 /** What the leader knows at the end. */
@@ -97,4 +109,6 @@ export interface Exploration {
 export interface ThreadReport {
   readonly findings: readonly Finding[];
   readonly exploration: Exploration | null;
+  /** The steps of this CPU, when they were asked for. */
+  readonly lane: readonly LaneStep[];
 }

@@ -4,8 +4,10 @@
  */
 import { StallError } from '@faultlab/core/base/errors';
 import type { Machine } from '../machine.ts';
+import { readAnchors } from './anchors.ts';
 import { B_HASH, B_PROGRAM_SEED, B_SCHEDULE, B_STEPS, type Board, createBoard } from './board.ts';
 import { readChoices } from './choices.ts';
+import type { LaneStep } from './lane_step.ts';
 import type { Called, Exploration, FailedSchedule, Finding, LockstepOrder, Role, ThreadReport } from './lockstep_order.ts';
 import { detectorWords } from './races/race_detector.ts';
 import type { StrategyPlan } from './strategy_plan.ts';
@@ -33,6 +35,8 @@ export interface LockstepRun {
   readonly tickUs?: number;
   readonly stillMax?: number;
   readonly record?: boolean;
+  /** Report every step of every CPU, with all that can be said of it; for a single schedule. */
+  readonly lanes?: boolean;
   /** Look for accesses that no lock orders. */
   readonly races?: boolean;
   readonly spin?: boolean;
@@ -52,6 +56,8 @@ export interface LockstepResult extends Omit<Exploration, 'failed'> {
   /** A thread hung outside of the protocol, so that the machine is lost. */
   readonly hung: boolean;
   readonly wallMs: number;
+  /** The steps of the last schedule in their order, when they were asked for. */
+  readonly lanes: readonly LaneStep[];
   readonly board: Board;
 }
 
@@ -79,6 +85,7 @@ export async function runLockstep(machine: Machine, run: LockstepRun): Promise<L
     stopAtFirst: run.stopAtFirst ?? true,
     races: run.races === true ? new Int32Array(new SharedArrayBuffer(4 * detectorWords(machine.memory.layout.words, config.cpus))) : null,
     record: run.record ?? false,
+    lanes: run.lanes ?? false,
     tickUs: run.tickUs ?? TICK_US_DEFAULT,
     stillMax: run.stillMax ?? STILL_MAX_DEFAULT,
   };
@@ -96,7 +103,8 @@ export async function runLockstep(machine: Machine, run: LockstepRun): Promise<L
     const findings = answers.flatMap((answer) => answer.findings);
     const { failed, ...exploration } = (answers[0] as ThreadReport).exploration as Exploration;
     const failures = failed.map((one) => ({ ...one, findings: findings.filter(({ schedule }) => schedule === one.schedule) }));
-    return { ...exploration, failures, hung: false, wallMs, board };
+    const lanes = answers.flatMap(({ lane }) => lane).sort((one, other) => one.step - other.step);
+    return { ...exploration, failures, lanes, hung: false, wallMs, board };
   } catch (error) {
     if (!(error instanceof StallError)) throw error;
     return hang(board, from, error);
@@ -112,6 +120,8 @@ function hang(board: Board, from: number, error: StallError): LockstepResult {
     message: 'a CPU loops without any operation of the protocol',
     cpu: undefined,
     stack: '',
+    site: '',
+    step: board[B_STEPS] as number,
     state: error.message.split('\n'),
   };
   const failure: Failure = {
@@ -120,9 +130,11 @@ function hang(board: Board, from: number, error: StallError): LockstepResult {
     choices: readChoices(board),
     steps: board[B_STEPS] as number,
     hash: (board[B_HASH] as number) >>> 0,
+    anchors: readAnchors(board),
+    ops: [],
     findings: [finding],
   };
   const schedules = schedule - from + 1;
-  const rest = { steps: 0, hash: 0, diverged: 0, exhausted: false, covered: '', wallMs: 0 };
+  const rest = { steps: 0, hash: 0, diverged: 0, exhausted: false, covered: '', wallMs: 0, lanes: [] };
   return { ...rest, schedules, failing: 1, failures: [failure], hung: true, board };
 }

@@ -5,6 +5,11 @@
  */
 import type { Board } from './board.ts';
 
+/** What a CPU is about to do that cannot go on: it sleeps or has left. */
+export const NO_STEP = -1;
+/** The same of the first choice: nobody has moved yet. */
+export const FIRST_STEP = -2;
+
 /** One choice. The board has the operation that each CPU is about to do. */
 export interface Choice {
   /** Who asks: it has the turn and is about to do `kind`, or cannot go on. */
@@ -15,7 +20,7 @@ export interface Choice {
   readonly fallback: number;
   /** The CPU that asks could go on: to choose another one is a preemption. */
   readonly goesOn: boolean;
-  /** A STEP_* kind; -1 when it sleeps or leaves, -2 for the first choice of a schedule. */
+  /** A STEP_* kind, NO_STEP, or FIRST_STEP. */
   readonly kind: number;
 }
 

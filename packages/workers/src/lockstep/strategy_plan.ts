@@ -3,7 +3,9 @@
  * Next: strategies/pct.ts
  */
 import { UsageError } from '@faultlab/core/base/errors';
+import type { Anchor } from './anchors.ts';
 import type { Choices } from './choices.ts';
+import { Anchored } from './strategies/anchored.ts';
 import { DepthFirst } from './strategies/depth_first.ts';
 import { Exhaustive } from './strategies/exhaustive.ts';
 import { PartialOrderSampling } from './strategies/partial_order_sampling.ts';
@@ -22,7 +24,9 @@ export type StrategyPlan =
   | { readonly kind: 'random' | 'pos' | 'exhaustive' | 'rr' }
   /** `bound`: most preemptions of a schedule. */
   | { readonly kind: 'dfs'; readonly bound: number }
-  | { readonly kind: 'replay'; readonly choices: Choices };
+  | { readonly kind: 'replay'; readonly choices: Choices }
+  /** For shrinking: a schedule as near to these choices as the programs allow. */
+  | { readonly kind: 'anchored'; readonly anchors: readonly Anchor[] };
 
 const PCT_DEPTH_DEFAULT = 3;
 const DFS_BOUND_DEFAULT = 2;
@@ -65,5 +69,7 @@ export function makeStrategy(plan: StrategyPlan, seed: number): Strategy {
       return new RoundRobin();
     case 'replay':
       return new Replay(plan.choices);
+    case 'anchored':
+      return new Anchored(plan.anchors);
   }
 }

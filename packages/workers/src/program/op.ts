@@ -231,6 +231,30 @@ const BACKING_FILES = 64;
 
 export const opName = (opKindNumber: OpKind): string => OP_NAMES[opKindNumber] ?? `kind ${opKindNumber}`;
 
+/** The ranges of an address space that an operation names, as first page and number. */
+export function opPages({ kind: opKindNumber, a, b, c, e }: Readonly<Op>): (readonly [start: number, pages: number])[] {
+  const from = [a, b] as const;
+  if (opKindNumber === OP_MREMAP) return [from, [e, c]];
+  const [first, second] = OP_ARGS[OP_NAMES[opKindNumber] as OpName] ?? [];
+  if (first === 'page') return [[a, 1]];
+  if (first !== 'at') return [];
+  return second === 'pages' ? [from] : [[a, 1]];
+}
+
+/** How much an operation works on: pages of a range, or rounds; undefined for one that has no such number, or one whose meaning changes with it. */
+export function opSize({ kind: opKindNumber, a, b }: Readonly<Op>): number | undefined {
+  const [first, second] = OP_ARGS[OP_NAMES[opKindNumber] as OpName] ?? [];
+  if (first === 'at' && second === 'pages') return b;
+  return first === 'times' ? a : undefined;
+}
+
+/** Gives an operation that has a size a smaller one. */
+export function resizeOp(operation: Op, size: number): void {
+  if (operation.kind === OP_COUNT_LOCKED || operation.kind === OP_COUNT_BUSTED) operation.a = size;
+  else operation.b = size;
+  if (operation.kind === OP_MREMAP) operation.c = size;
+}
+
 /** "mmap at=4096 pages=16 prot=1 flags=2" */
 export function describeOp(operation: Readonly<Op>): string {
   const name = OP_NAMES[operation.kind];

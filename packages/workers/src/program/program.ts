@@ -72,6 +72,8 @@ export interface Program {
   readonly body: { readonly list: readonly Op[] } | { readonly draw: readonly DrawRule[] };
   /** Operations (of a list: rounds) to execute; until told to stop when not given. */
   readonly count?: number;
+  /** Of all those operations only these are executed, in ascending order: what shrinking has left of the program. */
+  readonly only?: readonly KeptOp[];
   /** Signals are sent in this run: calls may be interrupted, accesses killed. */
   readonly signals?: boolean;
   /** Signals are injected, so that every wait may end with one. */
@@ -87,6 +89,12 @@ export interface Program {
    * told to stop, until all others have ended their programs. Helpers are the last CPUs of a run.
    */
   readonly helper?: boolean;
+}
+
+/** An operation that is left of a program, by its number in the whole, and with how many pages (or rounds), if fewer than it had. */
+export interface KeptOp {
+  readonly index: number;
+  readonly size?: number;
 }
 
 /** What the accesses and calls of the program have to be ready for. */

@@ -10,6 +10,7 @@ import { betweenOps, dropSpace, enterSpace, handleSignals, settle, useSpace } fr
 import { OpSource } from './draw_op.ts';
 import { executeOp, prepareOp } from './execute_op.ts';
 import { callPath, FaultPathProbe, NO_PATH } from './fault_path.ts';
+import { keptOps } from './kept_ops.ts';
 import { LatencyRecorder } from './latency.ts';
 import { isTouch, type Op, op } from './op.ts';
 import { OpLog } from './op_log.ts';
@@ -74,9 +75,17 @@ class ProgramRun {
   }
 
   body(): void {
-    const { body } = this.#program;
+    const { body, only } = this.#program;
     const { cpu, seed } = this.#context;
     const next = op('nop');
+    if (only !== undefined) {
+      const cpus = this.#order.cpus - this.#order.helpers;
+      for (const operation of keptOps(this.#program, only, seed, cpu.id, cpus)) {
+        if (this.#context.stopRequested()) return;
+        this.execute(operation);
+      }
+      return;
+    }
     if ('draw' in body) {
       const source = new OpSource(body.draw, this.#program, seed, cpu.id, this.#order.cpus - this.#order.helpers);
       for (let round = 0; this.#goesOn(round); round++) {

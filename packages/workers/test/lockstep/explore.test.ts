@@ -81,7 +81,7 @@ test(
 
 test('a schedule that is none, and options that do not fit, are refused in one sentence', async () => {
   for (const [args, sentence] of [
-    [['again', 'ls1:what'], /must begin with "ls1:" and have 10 parts/],
+    [['again', 'ls1:what'], /must begin with "ls2:" and have 13 parts/],
     [['again', 'nowhere.json'], /is no schedule, and no file with one/],
     [['again', 'ls1:canary:2:linux-6.18:1:1:1:-:ff:1.z'], /must be two numbers of base 36/],
     [['explore', '--scenario', 'nothing'], /There is no scenario "nothing"/],
