@@ -113,7 +113,7 @@ const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
   [['nonsense'], /^Unknown command 'nonsense'; see faultlab --help\.$/],
   [
     ['list', 'nonsense'],
-    /^There is no list of "nonsense"; choose scenarios, policies, architectures, injections, mutants or invariants\.$/,
+    /^There is no list of "nonsense"; choose scenarios, policies, architectures, injections, mutants, metrics or invariants\.$/,
   ],
 ];
 for (const [args, message] of mistakes) {

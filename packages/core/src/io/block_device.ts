@@ -20,6 +20,7 @@ import { EAGAIN } from '../base/errno.ts';
 import { UsageError } from '../base/errors.ts';
 import type { Cpu } from '../cpu.ts';
 import { complete, wait_for_completion } from '../locking/completion.ts';
+import { noteIoSleep } from '../locking/lock_waits.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { appendSelf, firstWaiter, isQueued, NO_WAITER, removeWaiter } from '../locking/wait_list.ts';
 import { atomic_read, atomic_set } from '../memory/atomic.ts';
@@ -144,7 +145,9 @@ export function submitRequestWait(cpu: Cpu, device: DeviceId, wanted: IoRequest)
   const me = cpu.id + 1;
   spin_lock(cpu, lockOf(cpu, device));
   let request = takeFreeLocked(cpu, device);
-  if (request === NO_REQUEST) countFull(cpu.memory, device);
+  const since = cpu.now();
+  const full = request === NO_REQUEST;
+  if (full) countFull(cpu.memory, device);
   while (request === NO_REQUEST) {
     if (!isQueued(cpu, list, me)) appendSelf(cpu, list);
     set_current_state(cpu, TASK_UNINTERRUPTIBLE); // Before the unlock: a waker needs the lock. Pairs with: putBack().
@@ -156,6 +159,7 @@ export function submitRequestWait(cpu: Cpu, device: DeviceId, wanted: IoRequest)
   if (isQueued(cpu, list, me)) removeWaiter(cpu, list, me);
   startLocked(cpu, device, request, wanted);
   spin_unlock(cpu, lockOf(cpu, device));
+  if (full) noteIoSleep(cpu, since);
   handOver(cpu, device, request);
   return request;
 }
@@ -163,7 +167,9 @@ export function submitRequestWait(cpu: Cpu, device: DeviceId, wanted: IoRequest)
 /** Sleeps until a request without end_io is served, and puts it back. Exactly once for each. @returns 0 or its errno */
 export function waitForRequest(cpu: Cpu, device: DeviceId, request: RequestId): number {
   assert(requestEndIo(cpu.memory, device, request) === END_IO_NONE, 'waitForRequest: the request has an end_io function, which owns it');
+  const since = cpu.now();
   wait_for_completion(cpu, requestCompletion(cpu.memory, device, request));
+  noteIoSleep(cpu, since);
   const error = requestError(cpu.memory, device, request);
   putBack(cpu, device, request);
   return error;

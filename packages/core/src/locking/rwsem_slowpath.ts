@@ -28,6 +28,7 @@ import { __set_current_state_running, set_current_state, signal_pending_state, w
 import { MODE_READ, MODE_WRITE } from './held_locks.ts';
 import type { LockClass } from './lock_class.ts';
 import { lockContended } from './lock_stat.ts';
+import { noteLockWait } from './lock_waits.ts';
 import { ownerIsGone, rwsem_optimistic_spin } from './rwsem_spin.ts';
 import {
   __rwsem_set_reader_owned,
@@ -182,6 +183,7 @@ export function rwsem_down_read_slowpath(cpu: Cpu, sem: Word, lockClass: LockCla
   const stole = stealForReading(cpu, sem, request.count);
   const result = stole ? 0 : queueForReading(cpu, sem, request);
   lockContended(cpu, lockClass, MODE_READ, since);
+  noteLockWait(cpu, lockClass, MODE_READ, sem, since);
   return result;
 }
 
@@ -253,6 +255,7 @@ export function rwsem_down_write_slowpath(cpu: Cpu, sem: Word, lockClass: LockCl
   const since = cpu.now();
   const result = rwsem_optimistic_spin(cpu, sem) ? 0 : queueForWriting(cpu, sem, request);
   lockContended(cpu, lockClass, MODE_WRITE, since);
+  noteLockWait(cpu, lockClass, MODE_WRITE, sem, since);
   return result;
 }
 

@@ -74,7 +74,12 @@ export const PC_MIN_FLT = 161;
 export const PC_COUNTERS = 176;
 export const COUNTERS_MAX = 256;
 export const PC_LOCK_STAT = 432;
-export const LOCK_STAT_WORDS = 336;
+export const LOCK_STAT_WORDS = 256;
+// --- lines 43-47: waits for the locks of address spaces; other CPUs read the sleeps for devices (locking/lock_waits.ts) ----------------
+export const PC_LOCK_WAITS = 688;
+export const LOCK_WAIT_WORDS = 56;
+export const PC_IO_SLEEPS = 744;
+export const IO_SLEEP_WORDS = 24;
 // --- line 48: what this task asked a userfaultfd for; the handler's thread reads and writes it too --------------------------------------
 export const PC_USERFAULT = 768;
 export const USERFAULT_WORDS = 16;

@@ -30,6 +30,7 @@ import type { Cpu } from '../cpu.ts';
 import { MODE_READ, MODE_WRITE } from '../locking/held_locks.ts';
 import { LOCK_FOLIO } from '../locking/lock_class.ts';
 import { lockContended } from '../locking/lock_stat.ts';
+import { noteIoSleep } from '../locking/lock_waits.ts';
 import { checkLockOrder } from '../locking/lockdep.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import {
@@ -58,7 +59,17 @@ import {
   wake_up_process,
 } from '../sched/task.ts';
 import { at, BEFORE_FOLIO_LOCK } from '../trace/points.ts';
-import { folio_flags, folioClear, folioFlagsWord, folioLockOwnerWord, folioSet, NO_FOLIO, PG_locked, PG_waiters } from './folio.ts';
+import {
+  folio_flags,
+  folioClear,
+  folioFlagsWord,
+  folioLockOwnerWord,
+  folioSet,
+  NO_FOLIO,
+  PG_locked,
+  PG_waiters,
+  PG_writeback,
+} from './folio.ts';
 import { lru_add_drain } from './folio_add_lru.ts';
 import { countThrashing, isThrashing } from './thrashing.ts';
 
@@ -123,18 +134,15 @@ export function folio_wait_bit_killable(cpu: Cpu, pfn: Pfn, bit: number): number
 export function folio_wait_bit_common(cpu: Cpu, pfn: Pfn, bit: number, state: number, behavior: WaitBehavior): number {
   assert(pfn !== NO_FOLIO, 'folio_wait_bit: there is no such folio');
   if (cpu.verify) checkLockOrder(cpu, LOCK_FOLIO);
-  if (bit === PG_locked)
-    invariant(
-      READ_ONCE(cpu, folioLockOwnerWord(cpu.memory, pfn)) !== cpu.id + 1,
-      'I20',
-      'folio_wait_bit: this CPU waits for its own folio lock',
-    );
+  const owner = bit === PG_locked ? READ_ONCE(cpu, folioLockOwnerWord(cpu.memory, pfn)) : 0;
+  invariant(owner !== cpu.id + 1, 'I20', 'folio_wait_bit: this CPU waits for its own folio lock');
   // A CPU has one task here. In the kernel the other tasks of the CPU push on what this one leaves behind.
   lru_add_drain(cpu);
   const thrashes = bit === PG_locked && isThrashing(cpu, pfn);
   const since = cpu.now();
   const result = behavior === EXCLUSIVE ? waitForBit(cpu, pfn, bit, state) : waitUntilClear(cpu, pfn, bit, state);
   lockContended(cpu, LOCK_FOLIO, behavior === EXCLUSIVE ? MODE_WRITE : MODE_READ, since);
+  if (bit === PG_writeback || owner < 0) noteIoSleep(cpu, since); // Owners below 0 are no tasks: an I/O has the page.
   if (thrashes) countThrashing(cpu, since);
   return result;
 }

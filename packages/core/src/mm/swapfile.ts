@@ -28,6 +28,7 @@ import { NO_SWAP_ENTRY } from '../base/brand.ts';
 import { EEXIST, ENOENT } from '../base/errno.ts';
 import { UsageError } from '../base/errors.ts';
 import type { Cpu } from '../cpu.ts';
+import { noteIoSleep } from '../locking/lock_waits.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { appendSelf, firstWaiter, isQueued, NO_WAITER, removeWaiter } from '../locking/wait_list.ts';
 import { atomic_read, atomic_set } from '../memory/atomic.ts';
@@ -390,7 +391,9 @@ export function waitForSwapClaim(cpu: Cpu, entry: SwpEntry): void {
   }
   spin_unlock(cpu, lockOf(m, entry));
   if (!claimed) return;
+  const since = cpu.now();
   schedule_timeout(cpu, WAIT_SWAPIN, list, TICK_MS);
+  noteIoSleep(cpu, since);
   spin_lock(cpu, lockOf(m, entry));
   if (isQueued(cpu, list, me)) removeWaiter(cpu, list, me);
   spin_unlock(cpu, lockOf(m, entry));

@@ -18,6 +18,9 @@ import { assert, invariant } from '../base/assert.ts';
 import type { MmId, VmaId, Word } from '../base/brand.ts';
 import { NO_MM } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';
+import { MODE_WRITE } from '../locking/held_locks.ts';
+import { LOCK_VMA } from '../locking/lock_class.ts';
+import { noteLockWait } from '../locking/lock_waits.ts';
 import { rcuwait_wait_event, rcuwait_wake_up } from '../locking/rcuwait.ts';
 import { atomic_fetch_add, atomic_inc_not_zero_limited, atomic_read, atomic_set, READ_ONCE, WRITE_ONCE } from '../memory/atomic.ts';
 import { MUTANT_B06, MUTANT_B12, MUTANT_B12B, MUTANT_B14, MUTANT_B48 } from '../mutants/ids.ts';
@@ -124,8 +127,10 @@ function putUnderWriter(cpu: Cpu, mm: MmId, after: number): void {
 function exclude(cpu: Cpu, vma: VmaId, refcnt: Word, before: number, drained: number): boolean {
   if (before + VMA_LOCK_OFFSET === drained) return false;
   const mm = READ_ONCE(cpu, vmMmWord(cpu.memory, vma)) as MmId;
+  const since = cpu.now();
   // Pairs with: refcountEndRead(), whose decrement comes before its wake-up (O7).
   rcuwait_wait_event(cpu, vmaWriterWaitWord(cpu.memory, mm), () => atomic_read(cpu, refcnt) === drained, TASK_UNINTERRUPTIBLE);
+  noteLockWait(cpu, LOCK_VMA, MODE_WRITE, refcnt, since);
   return true;
 }
 

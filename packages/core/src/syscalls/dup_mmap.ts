@@ -17,6 +17,7 @@ import type { MmId, Pte, TableId, VmaId, Vpn, Word } from '../base/brand.ts';
 import { NO_ANON_VMA, NO_MM, NO_TABLE, NO_VMA } from '../base/brand.ts';
 import { EINTR, ENOMEM } from '../base/errno.ts';
 import type { Cpu } from '../cpu.ts';
+import { lockWaitedUs, noteFork } from '../locking/lock_waits.ts';
 import { spin_lock, spin_unlock } from '../locking/spinlock.ts';
 import { allocCharged } from '../mm/alloc_or_reclaim.ts';
 import { anon_vma_fork, unlink_anon_vmas } from '../mm/anon_vma.ts';
@@ -89,7 +90,9 @@ export function sys_fork(cpu: Cpu): number {
   if (fatal_signal_pending(cpu)) return failed(cpu, EINTR);
   const child = mmRecord.mm_alloc(cpu);
   if (child === NO_MM) return failed(cpu, ENOMEM);
+  const waitedBefore = lockWaitedUs(cpu);
   let error = dup_mmap(cpu, cpu.mm, child);
+  noteFork(cpu, waitedBefore);
   if (error === 0 && fatal_signal_pending(cpu)) error = EINTR;
   if (error === 0) return child;
   mmput(cpu, child);

@@ -5,6 +5,7 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { MUTANTS, UNMODELLED } from '@faultlab/core/mutants/catalogue';
 import { ARCH_ENTRIES } from '@faultlab/core/policy/arch_entries';
 import { POLICIES } from '@faultlab/core/policy/policies';
+import { METRICS } from '../compare/metrics.ts';
 import { ALLOCATED, INJECTIONS, parameterText } from '../inject/injections.ts';
 import { textTable } from '../report/text_table.ts';
 import { SCENARIOS } from '../scenarios/by_name.ts';
@@ -56,6 +57,12 @@ const LISTS: Readonly<Record<string, () => string[]>> = {
       ['left', 'left', 'left'],
     ),
   ],
+  metrics: () =>
+    textTable(
+      ['metric', 'unit', 'better', 'what it is'],
+      METRICS.map(({ name, unit, better, meaning }) => [name, unit, better, meaning]),
+      ['left', 'left', 'left', 'left'],
+    ),
   invariants: () =>
     textTable(
       ['id', 'what always holds'],
@@ -67,13 +74,13 @@ const LISTS: Readonly<Record<string, () => string[]>> = {
 export const listCommand: CliCommand = (program, context) => {
   program
     .command('list')
-    .summary('list scenarios, policies, architectures, injections, mutants or invariants')
-    .argument('<what>', 'scenarios, policies, architectures, injections, mutants or invariants')
+    .summary('list scenarios, policies, architectures, injections, mutants, metrics or invariants')
+    .argument('<what>', 'scenarios, policies, architectures, injections, mutants, metrics or invariants')
     .action((what: string) => {
       const list = LISTS[what];
       if (list === undefined)
         throw new UsageError(
-          `There is no list of "${what}"; choose scenarios, policies, architectures, injections, mutants or invariants.`,
+          `There is no list of "${what}"; choose scenarios, policies, architectures, injections, mutants, metrics or invariants.`,
         );
       context.out.write(`${list().join('\n')}\n`);
     });

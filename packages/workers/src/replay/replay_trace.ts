@@ -64,6 +64,8 @@ export interface ReplayOptions {
   readonly signal?: AbortSignal;
   /** A CPU that makes no progress for so many milliseconds has stalled. */
   readonly stallMs?: number;
+  /** Called when the CPUs have replayed, with the machine before it is cleared and the latencies. */
+  readonly inspect?: (machine: Machine, latency: LatencyTotals) => void;
   /** Called every second while the CPUs run. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -193,6 +195,7 @@ class ReplayInProgress {
       this.#counters = counterDelta(readCounters(memory), before.counters);
       this.#locks = lockStatDelta(readLockStat(memory), before.locks);
       this.#latency.addFrom(this.#machine);
+      this.#options.inspect?.(this.#machine, this.#latency);
       // What is written when the files are closed is no part of the replay.
       if (this.#files !== 'resident') this.#device = readDeviceStats(memory, REPLAY_DEVICE as DeviceId);
     }

@@ -5,7 +5,7 @@
  * Next: race_detector.ts
  */
 import type { Layout } from '@faultlab/core/memory/layout';
-import { HELD_MAX, HELD_WORDS, PC_HELD, PC_TASK_STATE, PERCPU_WORDS } from '@faultlab/core/memory/percpu';
+import { HELD_MAX, HELD_WORDS, IO_SLEEP_WORDS, PC_HELD, PC_IO_SLEEPS, PC_TASK_STATE, PERCPU_WORDS } from '@faultlab/core/memory/percpu';
 
 /** A test for words of an arena of that layout. */
 export function exemptWords(layout: Layout): (word: number) => boolean {
@@ -14,6 +14,7 @@ export function exemptWords(layout: Layout): (word: number) => boolean {
     if (word >= trace.base && word < trace.base + trace.words) return true;
     if (word < percpu.base || word >= percpu.base + percpu.words) return false;
     const field = (word - percpu.base) % PERCPU_WORDS;
+    if (field >= PC_IO_SLEEPS && field < PC_IO_SLEEPS + IO_SLEEP_WORDS) return true;
     return field < PC_TASK_STATE || (field >= PC_HELD && field < PC_HELD + HELD_MAX * HELD_WORDS);
   };
 }

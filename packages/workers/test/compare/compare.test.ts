@@ -6,9 +6,9 @@ import { policyByName } from '@faultlab/core/policy/policies';
 import { assert, suite } from '@faultlab/test-support';
 import { type Measured, median } from '@faultlab/workers/compare/measured';
 import { runCompare } from '@faultlab/workers/compare/run_compare';
-import { compareReport } from '@faultlab/workers/report/compare_report';
+import { retryReport } from '@faultlab/workers/report/compare_report';
 import { scenarioByName } from '@faultlab/workers/scenarios/by_name';
-import { mainHere } from './soak/fixtures.ts';
+import { mainHere } from '../soak/fixtures.ts';
 
 const test = suite('compare');
 const PATIENT = { deadlineMs: 100_000 };
@@ -19,12 +19,25 @@ test(
   async () => {
     const order: string[] = [];
     const options = { policies, runs: 2, seconds: 0.3, cpus: 2, seed: 3, onRun: (policy: string) => void order.push(policy) };
-    const {
-      policies: ran,
-      failed,
-      interrupted,
-    } = await runCompare({ ...options, scenario: scenarioByName('working_set_far_beyond_memory') });
+    const { measured, scenarios, failed, interrupted } = await runCompare({
+      ...options,
+      scenarios: [scenarioByName('working_set_far_beyond_memory')],
+    });
+    const ran = measured[0]?.policies ?? [];
     assert.equal([failed, interrupted], [undefined, false]);
+    assert.equal(
+      scenarios[0]?.policies.map(({ runs }) => runs.map(({ run, seed }) => [run, seed])),
+      [
+        [
+          [0, 3],
+          [1, 4],
+        ],
+        [
+          [0, 3],
+          [1, 4],
+        ],
+      ],
+    );
     assert.equal(order, ['linux-6.18', 'hold', 'linux-6.18', 'hold']);
     assert.equal(
       ran.map(({ policy, runs }) => [policy, runs.length]),
@@ -59,7 +72,7 @@ test('the tables hold medians, and a dash where there is no retry', () => {
     devices: [{ device: 1, readsPerSecond: 10, pagesPerSecond, pagesPerSecondAllowed: 100 }],
   });
   assert.equal([median([3, 1, 2]), median([4, 1, 2, 3]), median([5])], [2, 2.5, 5]);
-  const lines = compareReport([
+  const lines = retryReport([
     { policy: 'one', runs: [run(10, 0.1, 80), run(40, 0.4, 90), run(20, 0.2, 95)] },
     { policy: 'other', runs: [run(0, undefined, 50)] },
   ]);
@@ -93,7 +106,7 @@ test(
       assert.match(refused.errors, /^[^\n]+\.\n$/);
     }
     assert.instance(
-      await runCompare({ scenario: scenarioByName('uffd_handoff'), policies, runs: 1, seconds: 0.1, cpus: 1, seed: 1 }).catch(
+      await runCompare({ scenarios: [scenarioByName('uffd_handoff')], policies, runs: 1, seconds: 0.1, cpus: 1, seed: 1 }).catch(
         (error: unknown) => error,
       ),
       UsageError,
