@@ -5,6 +5,7 @@
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { Command, CommanderError } from 'commander';
 import { againCommand } from './again.ts';
+import { claimsCommand } from './claims.ts';
 import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, EXIT_MISUSE, EXIT_STALL } from './command.ts';
 import { compareCommand } from './compare.ts';
 import { conformCommand } from './conform.ts';
@@ -22,6 +23,7 @@ import { tortureCommand } from './torture.ts';
 const COMMANDS: readonly CliCommand[] = [
   stressCommand,
   compareCommand,
+  claimsCommand,
   exploreCommand,
   againCommand,
   shrinkCommand,
