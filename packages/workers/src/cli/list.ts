@@ -7,18 +7,26 @@ import { ARCH_ENTRIES } from '@faultlab/core/policy/arch_entries';
 import { POLICIES } from '@faultlab/core/policy/policies';
 import { METRICS } from '../compare/metrics.ts';
 import { ALLOCATED, INJECTIONS, parameterText } from '../inject/injections.ts';
+import { TRIGGER_SCENARIOS } from '../mutants/triggers/trigger_scenarios.ts';
 import { textTable } from '../report/text_table.ts';
+import type { Scenario } from '../scenario.ts';
 import { SCENARIOS } from '../scenarios/by_name.ts';
 import type { CliCommand } from './command.ts';
 import { CHECKED_INVARIANTS } from './invariant_list.ts';
 
+const storyTable = (title: string, scenarios: readonly Scenario[]): string[] =>
+  textTable(
+    [title, 'story'],
+    scenarios.map(({ name, story }) => [name, story]),
+    ['left', 'left'],
+  );
+
 const LISTS: Readonly<Record<string, () => string[]>> = {
-  scenarios: () =>
-    textTable(
-      ['scenario', 'story'],
-      SCENARIOS.map(({ name, story }) => [name, story]),
-      ['left', 'left'],
-    ),
+  scenarios: () => [
+    ...storyTable('scenario', SCENARIOS),
+    'Triggers of mutants: two or three CPUs and a few operations, for faultlab explore and faultlab mutants:',
+    ...storyTable('trigger', TRIGGER_SCENARIOS),
+  ],
   policies: () =>
     textTable(
       ['policy', 'what it stands for'],

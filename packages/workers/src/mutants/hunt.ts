@@ -1,10 +1,9 @@
 /**
- * One hunt: a machine with a mutant, or the right one, runs the scenario of the hunt until something is caught or the time is up.
+ * One hunt on free-running threads, or by force: a machine with a mutant, or the right one, runs the scenario of the hunt until something is caught or the time is up.
  * Next: kill_matrix.ts
  */
 import { mutantById } from '@faultlab/core/mutants/catalogue';
 import { parseInject } from '../inject/parse_inject.ts';
-import { explore } from '../lockstep/explore.ts';
 import { runScenario } from '../run_scenario.ts';
 import type { Caught } from './caught.ts';
 import { AREA_TRIGGERS } from './forced/area_triggers.ts';
@@ -55,30 +54,6 @@ function caughtBy({ verdict, violations, postMortem }: Awaited<ReturnType<typeof
   const [first] = violations;
   if (first !== undefined) return { by: first.id, message: first.message };
   return verdict === 'success' ? undefined : { by: verdict, message: postMortem?.message ?? '' };
-}
-
-/** Most schedules of a hunt, and operations of each CPU in one. */
-const SCHEDULES = 2_000;
-const OPERATIONS = 8;
-
-/** Runs a hunt in lock-step, schedule after schedule. @param mutated without it, the right model runs the same */
-export async function huntLockstep(hunt: Hunt, mutated: boolean, { seed, seconds, signal }: HuntLimits): Promise<HuntResult> {
-  const startedMs = performance.now();
-  const { first, schedules } = await explore({
-    scenario: hunt.scenario,
-    cpus: hunt.cpus ?? CPUS,
-    count: OPERATIONS,
-    policy: hunt.policy ?? 'linux-6.18',
-    strategy: 'pct',
-    schedules: SCHEDULES,
-    seed,
-    verify: true,
-    seconds,
-    ...(mutated ? { mutant: hunt.mutant } : {}),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const caught = first === undefined ? undefined : { by: first.invariant, message: first.message };
-  return { caught, seconds: (performance.now() - startedMs) / 1000, schedules };
 }
 
 export const FORCED_TRIGGERS: readonly ForcedTrigger[] = [...DIRECT_TRIGGERS, ...AREA_TRIGGERS, ...QUEUE_TRIGGERS, ...PAGE_TRIGGERS];

@@ -47,6 +47,7 @@ export const OP_NAMES = [
   'uffd_unregister',
   'uffd_wp',
   'uffd_serve',
+  'uffd_close',
   // Entries that are neither present nor in swap, and a device at work.
   'move_pages',
   'to_device',
@@ -103,11 +104,12 @@ const OP_ARGS: Readonly<Record<OpName, readonly string[]>> = {
   drop_caches: ['what'],
   read_range: ['at', 'pages'],
   pin_range: ['at', 'pages', 'write'],
-  uffd_open: [],
+  uffd_open: ['features'],
   uffd_register: ['at', 'pages', 'mode'],
   uffd_unregister: ['at', 'pages'],
   uffd_wp: ['at', 'pages', 'protect'],
   uffd_serve: [],
+  uffd_close: [],
   move_pages: ['at', 'pages'],
   to_device: ['at', 'pages'],
   exclusive: ['at', 'pages'],
@@ -169,6 +171,7 @@ export const OP_UFFD_REGISTER: OpKind = kind('uffd_register');
 export const OP_UFFD_UNREGISTER: OpKind = kind('uffd_unregister');
 export const OP_UFFD_WP: OpKind = kind('uffd_wp');
 export const OP_UFFD_SERVE: OpKind = kind('uffd_serve');
+export const OP_UFFD_CLOSE: OpKind = kind('uffd_close');
 export const OP_MOVE_PAGES: OpKind = kind('move_pages');
 export const OP_TO_DEVICE: OpKind = kind('to_device');
 export const OP_EXCLUSIVE: OpKind = kind('exclusive');

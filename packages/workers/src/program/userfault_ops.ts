@@ -19,7 +19,7 @@ import { userfaultfd_ctx_read } from '@faultlab/core/syscalls/userfaultfd_read';
 import { userfaultfd_register, userfaultfd_unregister } from '@faultlab/core/syscalls/userfaultfd_register';
 import type { ArenaMap } from '../arena_map.ts';
 import { type Actor, shadowOf } from './actor.ts';
-import { OP_UFFD_OPEN, OP_UFFD_REGISTER, OP_UFFD_SERVE, OP_UFFD_UNREGISTER, OP_UFFD_WP, type Op, type OpKind } from './op.ts';
+import { OP_UFFD_CLOSE, OP_UFFD_OPEN, OP_UFFD_REGISTER, OP_UFFD_UNREGISTER, OP_UFFD_WP, type Op, type OpKind } from './op.ts';
 import { fillStamp } from './stamp.ts';
 
 /** How long a handler waits for a message before it looks whether anybody is left. */
@@ -27,7 +27,7 @@ const READ_MS = 1;
 /** Every so many pages a handler gives zero instead of a content of its own, where a region allows either. */
 const ZERO_EVERY = 3;
 
-export const isUserfaultOp = (kind: OpKind): boolean => kind >= OP_UFFD_OPEN && kind <= OP_UFFD_SERVE;
+export const isUserfaultOp = (kind: OpKind): boolean => kind >= OP_UFFD_OPEN && kind <= OP_UFFD_CLOSE;
 
 const ctxWord = (cpu: Cpu, arena: ArenaMap): Word => (cpu.memory.userAt + arena.userfault) as Word;
 
@@ -38,7 +38,7 @@ export function userfaultOp(actor: Actor, { kind, a, b, c }: Readonly<Op>): numb
   const ctx = atomic_read(cpu, word) as UffdId; // Pairs with: the store below, before the CPUs start.
   switch (kind) {
     case OP_UFFD_OPEN: {
-      const made = sys_userfaultfd(cpu);
+      const made = sys_userfaultfd(cpu, a);
       if (made >= 0) atomic_set(cpu, word, made); // Alone: the start gate is between this and all others.
       return Math.min(made, 0);
     }
@@ -48,8 +48,11 @@ export function userfaultOp(actor: Actor, { kind, a, b, c }: Readonly<Op>): numb
       return userfaultfd_unregister(cpu, ctx, a, b);
     case OP_UFFD_WP:
       return writeProtect(cpu, ctx, a, b, c !== 0);
+    case OP_UFFD_CLOSE:
+      closeUserfault(cpu, arena);
+      return 0;
     default:
-      return serve(actor, ctx);
+      return ctx === NO_UFFD ? 0 : serve(actor, ctx);
   }
 }
 
@@ -59,9 +62,9 @@ function writeProtect(cpu: Cpu, ctx: UffdId, at: number, pages: number, protect:
   return result === ENOENT || result === EAGAIN ? 0 : result;
 }
 
-/** Closes the context of a run, if it has one. */
+/** Closes the context of a run, if it has one (any more). */
 export function closeUserfault(cpu: Cpu, arena: ArenaMap): void {
-  const ctx = atomic_xchg(cpu, ctxWord(cpu, arena), NO_UFFD) as UffdId; // Alone: the run is over.
+  const ctx = atomic_xchg(cpu, ctxWord(cpu, arena), NO_UFFD) as UffdId; // Alone: one of two who close takes it.
   if (ctx !== NO_UFFD) userfaultfd_release(cpu, ctx);
 }
 

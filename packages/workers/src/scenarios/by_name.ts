@@ -2,6 +2,7 @@
  * All scenarios, by name. A new one is a file beside this one and a line here.
  */
 import { UsageError } from '@faultlab/core/base/errors';
+import { TRIGGER_SCENARIOS } from '../mutants/triggers/trigger_scenarios.ts';
 import type { Scenario } from '../scenario.ts';
 import { canary } from './canary.ts';
 import { cgroupLimitChanges } from './cgroup_limit_changes.ts';
@@ -93,7 +94,7 @@ export const STRESS_MIX: readonly Scenario[] = SCENARIOS.filter((scenario) => sc
 
 /** @throws UsageError naming the known scenarios */
 export function scenarioByName(name: string): Scenario {
-  const found = SCENARIOS.find((scenario) => scenario.name === name);
+  const found = [...SCENARIOS, ...TRIGGER_SCENARIOS].find((scenario) => scenario.name === name);
   if (found === undefined) {
     throw new UsageError(`There is no scenario "${name}"; choose from ${SCENARIOS.map((scenario) => scenario.name).join(', ')}.`);
   }
