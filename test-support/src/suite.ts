@@ -14,12 +14,12 @@ import { asError } from './as_error.ts';
 import { endThreadsSince, threadsAlive } from './thread_watch.ts';
 import { within } from './within.ts';
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 export type TestBody = () => unknown | Promise<unknown>;
 
 export interface TestOptions {
-  /** Milliseconds that the test may take. 10,000 when not given. */
+  /** Milliseconds that the test may take. 30,000 when not given. */
   readonly deadlineMs?: number;
 }
 
