@@ -6,7 +6,6 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { environment } from '../environment.ts';
 import { LOCKSTEP_CPUS_MAX } from '../lockstep/board.ts';
 import { type ExploreResult, explore } from '../lockstep/explore.ts';
-import { exploreFailureBlock } from '../lockstep/failure_block.ts';
 import { STRATEGY_NAMES } from '../lockstep/strategy_plan.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
 import { RESULT_SCHEMA } from '../run_result.ts';
@@ -23,9 +22,10 @@ import {
   userPath,
 } from './command.ts';
 import { onInterrupt } from './interrupt.ts';
+import { checkFailureFlags, type FailureFlags, failureOptions, reportFailedSchedule } from './lockstep_failure.ts';
 import { checkWritable, writeJson } from './write_json.ts';
 
-interface ExploreFlags {
+interface ExploreFlags extends FailureFlags {
   readonly scenario: string;
   readonly strategy: string;
   readonly depth: number | undefined;
@@ -48,8 +48,7 @@ const SECONDS_MAX = 7 * 24 * 3600;
 const DEPTH_MAX = 24;
 
 export const exploreCommand: CliCommand = (program, context) => {
-  program
-    .command('explore')
+  failureOptions(program.command('explore'))
     .summary('run many schedules of a scenario in lock-step, until one fails')
     .description(
       'Runs a scenario again and again from the same beginning, with one CPU moving at a time, in an order that a strategy draws. What fails is ' +
@@ -84,6 +83,7 @@ Exit codes: 0 no schedule failed, 1 one did, 2 misuse, 130 interrupted.`;
 async function run(flags: ExploreFlags, context: CliContext): Promise<void> {
   const { scenario, strategy, depth, bound, schedules, cpus, ops, mutant, races, all } = flags;
   if (flags.json !== undefined) await checkWritable(userPath(flags.json));
+  await checkFailureFlags(flags);
   if (depth !== undefined && strategy !== 'pct') throw new UsageError(`--depth is for pct, and the strategy is ${strategy}; leave it out.`);
   if (bound !== undefined && strategy !== 'dfs') throw new UsageError(`--bound is for dfs, and the strategy is ${strategy}; leave it out.`);
   const policy = await loadPolicy(flags.policy, userPath);
@@ -112,7 +112,7 @@ async function run(flags: ExploreFlags, context: CliContext): Promise<void> {
     release();
   }
   const { first } = result;
-  if (first !== undefined) context.out.write(`${exploreFailureBlock(first).join('\n')}\n\n`);
+  const shown = first === undefined ? undefined : await reportFailedSchedule(first, flags, context);
   if (result.covered !== '') context.out.write(`${result.covered}\n`);
   const rate = `${Math.round((result.schedules / Math.max(1, result.wallMs)) * 1000)}/s`;
   const planted = mutant === undefined ? '' : `, mutant ${mutant}`;
@@ -123,5 +123,12 @@ async function run(flags: ExploreFlags, context: CliContext): Promise<void> {
   context.exit(result.failing > 0 ? EXIT_BAD : interrupt.signal.aborted ? EXIT_INTERRUPTED : EXIT_GOOD);
   if (flags.json === undefined) return;
   const parameters = { scenario, strategy, cpus, ops, policy: policy.name, seed, mutant: mutant ?? null };
-  await writeJson(userPath(flags.json), { schema: RESULT_SCHEMA, kind: 'explore', environment: environment(), parameters, ...result });
+  await writeJson(userPath(flags.json), {
+    schema: RESULT_SCHEMA,
+    kind: 'explore',
+    environment: environment(),
+    parameters,
+    ...result,
+    shrunk: shown?.before === undefined ? undefined : shown.failure,
+  });
 }

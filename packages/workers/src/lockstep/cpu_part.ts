@@ -14,6 +14,7 @@ import { isStopped, leave } from '../doorbell.ts';
 import { machineState } from '../machine_state.ts';
 import type { WorkContext } from '../work.ts';
 import { B_CLOSING, B_ENDED, B_PROGRAM_SEED, B_RACES, B_SCHEDULE, B_STEPS, ENDED_DEADLOCK, ENDED_THROWN, ENDED_WELL } from './board.ts';
+import { collectEvidence, type Evidence } from './evidence.ts';
 import type { LockstepGate } from './gate.ts';
 import { LaneRecorder } from './lane_recorder.ts';
 import type { LaneStep } from './lane_step.ts';
@@ -33,6 +34,7 @@ export class CpuPart {
   readonly #gate: LockstepGate;
   readonly #work: PartWork;
   readonly findings: Finding[] = [];
+  evidence: Evidence | undefined;
   #races: RaceDetector | null = null;
   #lanes: LaneRecorder | null = null;
 
@@ -191,6 +193,7 @@ export class CpuPart {
     const { board } = this.#order;
     const { cpu, arena } = this.#context;
     const state = stateLines(cpu.memory, arena, board, this.#gate.now());
+    if (this.#order.lanes) this.evidence ??= collectEvidence(cpu.memory, arena, this.#gate.now());
     const schedule = board[B_SCHEDULE] as number;
     this.findings.push({
       schedule,

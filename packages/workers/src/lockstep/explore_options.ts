@@ -11,6 +11,7 @@ import type { KthreadName } from '@faultlab/core/sched/kthread';
 import type { DeviceOptions } from '../device/device_options.ts';
 import type { Op } from '../program/op.ts';
 import type { Program } from '../program/program.ts';
+import type { RunResult } from '../run_result.ts';
 import type { Scenario } from '../scenario.ts';
 import type { SwapOptions } from '../swap_options.ts';
 import type { Anchor } from './anchors.ts';
@@ -113,6 +114,8 @@ export interface ExploreResult {
   readonly diverged: number;
   /** Steps of the last schedule, when they were asked for. */
   readonly lanes: readonly LaneStep[];
+  /** The machine when the first failure was found, as the result of a run; with the steps. */
+  readonly evidence: RunResult | undefined;
   /** A CPU hung, so that the machine is lost. */
   readonly hung: boolean;
 }

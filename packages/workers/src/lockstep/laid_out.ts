@@ -25,12 +25,14 @@ import { firstOps, opCount } from '../program/kept_ops.ts';
 import type { Op } from '../program/op.ts';
 import type { Program } from '../program/program.ts';
 import type { SetUp, SetupOrder } from '../program/setup_work.ts';
+import type { RunResult } from '../run_result.ts';
 import type { Scenario } from '../scenario.ts';
 import { scenarioByName } from '../scenarios/by_name.ts';
 import { switchOn } from '../swap_options.ts';
 import type { Actor } from './actor_work.ts';
 import { againText } from './again_text.ts';
 import { choicesText } from './choices.ts';
+import { evidenceResult } from './evidence.ts';
 import type { ExploredPrograms, ExploreOptions, ExploreResult } from './explore_options.ts';
 import type { Role } from './lockstep_order.ts';
 import { cutProgram, cutsText, type ProgramCuts } from './program_cuts.ts';
@@ -186,7 +188,18 @@ export class LaidOut implements AsyncDisposable {
       ...(turn.seconds === undefined ? {} : { seconds: turn.seconds }),
       ...(turn.signal === undefined ? {} : { signal: turn.signal }),
     });
-    return resultOf(result, seed, (failure) => this.#againOf(failure, turn));
+    return { ...resultOf(result, seed, (failure) => this.#againOf(failure, turn)), evidence: this.#evidenceOf(result) };
+  }
+
+  #evidenceOf({ evidence, failures }: LockstepResult): RunResult | undefined {
+    const [first] = failures;
+    if (evidence === undefined || first === undefined) return undefined;
+    const { cpus, seed, programs } = this.#explored;
+    const served = servedOf(this.#devices).map((device) => `device ${device}`);
+    const cpuTitles = [...Array.from({ length: cpus }, () => ''), ...served, ...(programs.background ?? [])].map((does, cpu) =>
+      does === '' ? `CPU ${cpu}` : `CPU ${cpu} (${does})`,
+    );
+    return evidenceResult(evidence, first.findings, { policy: this.#machine.config.policy.name, cpus, seed, cpuTitles });
   }
 
   #programs(): Program[] {
@@ -321,7 +334,7 @@ async function setUp(machine: Machine, order: SetupOrder): Promise<SetUp> {
   throw new Error(`The layout of the exploration ended with ${report?.end === 'violation' ? report.violation.message : report?.end}.`);
 }
 
-function resultOf(result: LockstepResult, seed: number, again: (failure: Failure) => string | undefined): ExploreResult {
+function resultOf(result: LockstepResult, seed: number, again: (failure: Failure) => string | undefined): Omit<ExploreResult, 'evidence'> {
   const { failures, schedules, failing, exhausted, covered, steps, hash, wallMs, diverged, lanes, hung } = result;
   const told = failures.map((failure) => ({
     invariant: failure.findings[0]?.id ?? 'unknown',

@@ -48,6 +48,7 @@ import {
 import { mix } from './chance.ts';
 import { readChoices } from './choices.ts';
 import type { CpuPart } from './cpu_part.ts';
+import { collectEvidence, type Evidence } from './evidence.ts';
 import type { LockstepGate } from './gate.ts';
 import type { Check, Exploration, FailedSchedule, Finding, LockstepOrder, Role, ThreadReport } from './lockstep_order.ts';
 import { siteOf, withoutNumbers } from './site.ts';
@@ -79,6 +80,7 @@ export class Leader {
   #steps = 0;
   #hash = HASH_START;
   #exhausted = false;
+  #evidence: Evidence | undefined;
 
   constructor(context: WorkContext, order: LockstepOrder, gate: LockstepGate, strategy: Strategy, part: CpuPart, check: Check | null) {
     this.#context = context;
@@ -110,7 +112,12 @@ export class Leader {
     before.restore();
     this.#board[B_PHASE] = PHASE_OVER;
     for (let other = 1; other < this.#cpus; other++) this.#gate.giveTo(other);
-    return { findings: [...this.#part.findings, ...this.#checkFindings], exploration: this.#exploration(), lane: this.#part.lane };
+    return {
+      findings: [...this.#part.findings, ...this.#checkFindings],
+      exploration: this.#exploration(),
+      lane: this.#part.lane,
+      evidence: this.#part.evidence ?? this.#evidence,
+    };
   }
 
   get #cpus(): number {
@@ -229,6 +236,7 @@ export class Leader {
     if (this.#checkFindings.length >= FAILED_KEPT) return;
     const { cpu, arena } = this.#context;
     const state = stateLines(cpu.memory, arena, this.#board, this.#gate.now());
+    if (this.#order.lanes) this.#evidence ??= collectEvidence(cpu.memory, arena, this.#gate.now());
     const site = stack === '' ? withoutNumbers(message) : siteOf(stack);
     this.#checkFindings.push({ schedule, id, message, cpu: undefined, stack, site, state, step: this.#board[B_STEPS] as number });
   }

@@ -9,8 +9,12 @@ import type { WorkContext } from '../work.ts';
 import type { Anchor } from './anchors.ts';
 import type { Board } from './board.ts';
 import type { Choices } from './choices.ts';
+import type { Evidence } from './evidence.ts';
+import type { Finding } from './finding.ts';
 import type { LaneStep } from './lane_step.ts';
 import type { StrategyPlan } from './strategy_plan.ts';
+
+export type { Finding } from './finding.ts';
 
 /** `program`: its end is awaited. `helper`: the same, but its progress is not the others'. `server`: ends with the others, wherever it is. */
 export type Role = 'program' | 'helper' | 'server';
@@ -60,23 +64,6 @@ export interface LockstepOrder {
   readonly stillMax: number;
 }
 
-/** What was broken. */
-export interface Finding {
-  readonly schedule: number;
-  /** Of an invariant; or `deadlock`, `livelock`, or `threw` for anything thrown that is no InvariantError. */
-  readonly id: string;
-  readonly message: string;
-  /** The CPU that found it; undefined: the check after the schedule. */
-  readonly cpu: number | undefined;
-  readonly stack: string;
-  /** Of the failure, whatever the schedule: the function that found it, or what is waited for. See site.ts. */
-  readonly site: string;
-  /** Steps of the schedule before it. */
-  readonly step: number;
-  /** What every CPU was doing, and who held and waited for what. */
-  readonly state: readonly string[];
-}
-
 /** A schedule that went wrong, and all that repeats it. */
 export interface FailedSchedule {
   readonly schedule: number;
@@ -111,4 +98,6 @@ export interface ThreadReport {
   readonly exploration: Exploration | null;
   /** The steps of this CPU, when they were asked for. */
   readonly lane: readonly LaneStep[];
+  /** The machine when the first failure was found, if this thread found it, when steps were asked for. */
+  readonly evidence: Evidence | undefined;
 }

@@ -7,6 +7,7 @@ import type { Machine } from '../machine.ts';
 import { readAnchors } from './anchors.ts';
 import { B_HASH, B_PROGRAM_SEED, B_SCHEDULE, B_STEPS, type Board, createBoard } from './board.ts';
 import { readChoices } from './choices.ts';
+import type { Evidence } from './evidence.ts';
 import type { LaneStep } from './lane_step.ts';
 import type { Called, Exploration, FailedSchedule, Finding, LockstepOrder, Role, ThreadReport } from './lockstep_order.ts';
 import { detectorWords } from './races/race_detector.ts';
@@ -58,6 +59,8 @@ export interface LockstepResult extends Omit<Exploration, 'failed'> {
   readonly wallMs: number;
   /** The steps of the last schedule in their order, when they were asked for. */
   readonly lanes: readonly LaneStep[];
+  /** The machine when the first failure was found; with the steps. */
+  readonly evidence: Evidence | undefined;
   readonly board: Board;
 }
 
@@ -104,7 +107,8 @@ export async function runLockstep(machine: Machine, run: LockstepRun): Promise<L
     const { failed, ...exploration } = (answers[0] as ThreadReport).exploration as Exploration;
     const failures = failed.map((one) => ({ ...one, findings: findings.filter(({ schedule }) => schedule === one.schedule) }));
     const lanes = answers.flatMap(({ lane }) => lane).sort((one, other) => one.step - other.step);
-    return { ...exploration, failures, lanes, hung: false, wallMs, board };
+    const evidence = answers.find((answer) => answer.evidence !== undefined)?.evidence;
+    return { ...exploration, failures, lanes, evidence, hung: false, wallMs, board };
   } catch (error) {
     if (!(error instanceof StallError)) throw error;
     return hang(board, from, error);
@@ -135,6 +139,6 @@ function hang(board: Board, from: number, error: StallError): LockstepResult {
     findings: [finding],
   };
   const schedules = schedule - from + 1;
-  const rest = { steps: 0, hash: 0, diverged: 0, exhausted: false, covered: '', wallMs: 0, lanes: [] };
+  const rest = { steps: 0, hash: 0, diverged: 0, exhausted: false, covered: '', wallMs: 0, lanes: [], evidence: undefined };
   return { ...rest, schedules, failing: 1, failures: [failure], hung: true, board };
 }

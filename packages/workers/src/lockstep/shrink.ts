@@ -12,6 +12,7 @@
 import { UsageError } from '@faultlab/core/base/errors';
 import { type Op, opSize } from '../program/op.ts';
 import type { KeptOp } from '../program/program.ts';
+import type { RunResult } from '../run_result.ts';
 import { again, optionsOf } from './again.ts';
 import { parseAgain } from './again_text.ts';
 import { type Anchor, FIRST } from './anchors.ts';
@@ -50,6 +51,8 @@ export interface Shrunk {
   readonly again: string;
   /** Its steps. */
   readonly lanes: readonly LaneStep[];
+  /** The machine when it was found, as the result of a run. */
+  readonly evidence: RunResult | undefined;
   /** Schedules tried. */
   readonly schedules: number;
   readonly seconds: number;
@@ -102,6 +105,7 @@ class Shrinker {
   #schedules = 0;
   #cutShort = false;
   #signature = '';
+  #told = '';
   #layoutLength = 0;
   #best: Best | undefined;
   #all: ReadonlyMap<number, readonly Op[]> = new Map();
@@ -145,6 +149,7 @@ class Shrinker {
       failure: shown.first as ExploreFailure,
       again: word,
       lanes: shown.lanes,
+      evidence: shown.evidence,
       schedules: this.#schedules,
       seconds: (performance.now() - this.#startMs) / 1000,
       complete: !this.#cutShort,
@@ -284,7 +289,9 @@ class Shrinker {
   }
 
   #tell(): void {
-    this.#say(`${sizeText(this.#size())} (${this.#schedules} schedules)`);
+    const text = sizeText(this.#size());
+    if (text !== this.#told) this.#say(`${text} (${this.#schedules} schedules)`);
+    this.#told = text;
   }
 }
 

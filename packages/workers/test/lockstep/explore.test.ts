@@ -61,6 +61,8 @@ test(
       '100',
       '--ops',
       '2',
+      '--no-dir',
+      '--no-shrink',
     );
     assert.is(found.code, 1, found.errors);
     assert.match(found.out, /!!! exclusion broken, found by CPU \d/);
