@@ -26,6 +26,8 @@ async function build() {
   if (status !== 0) return;
   const { bundle } = await import('./lib/bundle.mjs'); // needs what install brings
   await bundle(ROOT);
+  const { bundlePage } = await import('./lib/bundle_page.mjs');
+  await bundlePage(ROOT);
 }
 
 if (process.argv.includes('--clean')) remove([...outputFolders(ROOT).map(({ output }) => output), ...bundleFolders(ROOT)]);

@@ -21,6 +21,9 @@ const STARTS_SOMETHING = /_main\.js$/;
 /** What the thread of a CPU is told to load: its own start, and the works. */
 const LOADED_BY_CPUS = /(cpu_main|_work|replay_cpu)\.js$/;
 
+/** What bundle_page.mjs writes. */
+const OF_PAGE = 'workers/bundle/page/';
+
 /** Brings `bundle/` of core and workers up to date; does nothing when nothing was compiled since. */
 export async function bundle(root) {
   const modules = PACKAGES.flatMap((name) => modulesBelow(join(root, 'packages', name, 'dist')).map((file) => ({ name, file })));
@@ -130,7 +133,7 @@ function removeOthers(root, written) {
         .split(sep)
         .join('/')
         .replace(/\.map$/, '');
-      if (file.isFile() && !written.has(known)) rmSync(path);
+      if (file.isFile() && !written.has(known) && !known.startsWith(OF_PAGE)) rmSync(path);
     }
   }
 }

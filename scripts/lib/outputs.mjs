@@ -11,6 +11,7 @@ export function outputFolders(root) {
   const pairs = packageFolders(root).flatMap((folder) => [
     { source: join(folder, 'src'), output: join(folder, 'dist') },
     { source: join(folder, 'test'), output: join(folder, 'dist-test') },
+    { source: join(folder, 'page'), output: join(folder, 'dist-page') },
   ]);
   return [...pairs, { source: join(root, 'examples'), output: join(root, 'examples', 'dist') }];
 }

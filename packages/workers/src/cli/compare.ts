@@ -3,6 +3,7 @@
  * Next: ../compare/run_compare.ts, self_check.ts
  */
 import { randomInt } from 'node:crypto';
+import { basename, dirname } from 'node:path';
 import { UsageError } from '@faultlab/core/base/errors';
 import { CPUS_MAX } from '@faultlab/core/memory/limits';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
@@ -13,6 +14,7 @@ import { type CompareOptions, type Comparison, type ReplayedTrace, runCompare } 
 import { selfCheck, selfCheckReport } from '../compare/self_check.ts';
 import { readLatency } from '../device/device_options.ts';
 import { type Environment, environment } from '../environment.ts';
+import { writeComparisonReport } from '../html_report/write_report.ts';
 import { defaultStressCpus } from '../machine_config.ts';
 import { loadTimeline } from '../perf_script/build_timeline.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
@@ -48,6 +50,7 @@ interface CompareFlags {
   readonly allMetrics: boolean;
   readonly selfCheck: number | undefined;
   readonly json: string | undefined;
+  readonly html: string | undefined;
 }
 
 const RUNS_DEFAULT = 6;
@@ -85,6 +88,7 @@ export const compareCommand: CliCommand = (program, context) => {
       integer('--self-check', 1, CHECKS_MAX),
     )
     .option('--json <file>', 'write every run as JSON, too')
+    .option('--html <file>', 'write a report for people as one HTML file, too (see faultlab report)')
     .addHelpText('after', EXAMPLES)
     .action((flags: CompareFlags) => compare(flags, context));
 };
@@ -141,7 +145,8 @@ async function compare(flags: CompareFlags, context: CliContext): Promise<void> 
   const trace = await traceOf(flags);
   const scenarios = trace === undefined ? scenariosOf(flags.scenario, cpus) : [];
   const json = flags.json === undefined ? undefined : userPath(flags.json);
-  if (json !== undefined) await checkWritable(json);
+  const html = flags.html === undefined ? undefined : userPath(flags.html);
+  for (const file of [json, html]) if (file !== undefined) await checkWritable(file);
   const seed = flags.seed ?? randomInt(2 ** 31);
   const interrupt = new AbortController();
   const options: CompareOptions = {
@@ -151,14 +156,14 @@ async function compare(flags: CompareFlags, context: CliContext): Promise<void> 
     seconds: length,
     cpus,
     seed,
-    timeline: json !== undefined,
+    timeline: json !== undefined || html !== undefined,
     signal: interrupt.signal,
     ...(trace === undefined ? {} : { trace }),
     ...progressOn(context, trace === undefined ? scenarios.length : 1, policies.length, runs),
   };
   const release = onInterrupt(interrupt);
   try {
-    if (flags.selfCheck === undefined) await report(options, flags, json, context);
+    if (flags.selfCheck === undefined) await report(options, flags, { json, html }, context);
     else await checkSelf(options, flags.selfCheck, context);
   } finally {
     release();
@@ -178,7 +183,13 @@ function progressOn({ errors }: CliContext, scenarios: number, policies: number,
   };
 }
 
-async function report(options: CompareOptions, flags: CompareFlags, json: string | undefined, context: CliContext): Promise<void> {
+/** Files that are written at the end. */
+interface Written {
+  readonly json: string | undefined;
+  readonly html: string | undefined;
+}
+
+async function report(options: CompareOptions, flags: CompareFlags, { json, html }: Written, context: CliContext): Promise<void> {
   const { cpus, runs, seconds: length, seed, policies } = options;
   const what =
     options.trace === undefined
@@ -193,7 +204,9 @@ async function report(options: CompareOptions, flags: CompareFlags, json: string
   if (differing > 0) context.out.write(`\n${differing} replays were not everywhere as recorded; faultlab replay --cold says where.\n`);
   context.out.write(`\n${endingOf(options, comparison).join('\n')}\n`);
   context.exit(exitCodeOf(comparison));
-  if (json !== undefined) await writeJson(json, comparisonFile(options, comparison, host));
+  const file = comparisonFile(options, comparison, host);
+  if (json !== undefined) await writeJson(json, file);
+  if (html !== undefined) await writeComparisonReport(dirname(html), basename(html), file);
 }
 
 /** What --json writes, and what a writer of HTML is given. */

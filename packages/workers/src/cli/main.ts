@@ -15,6 +15,7 @@ import { guardOutput } from './guard_output.ts';
 import { listCommand } from './list.ts';
 import { mutantsCommand } from './mutants.ts';
 import { replayCommand } from './replay.ts';
+import { reportCommand } from './report.ts';
 import { shrinkCommand } from './shrink.ts';
 import { stressCommand } from './stress.ts';
 import { tortureCommand } from './torture.ts';
@@ -24,6 +25,7 @@ const COMMANDS: readonly CliCommand[] = [
   stressCommand,
   compareCommand,
   claimsCommand,
+  reportCommand,
   exploreCommand,
   againCommand,
   shrinkCommand,

@@ -19,7 +19,9 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     ...['--policy', '--arch', '--scenario', '--cpus', '--seconds', '--seed', '--hours', '--resume', '--checkpoint'],
     ...['--inject', '--stall-ms'],
   ],
-  compare: ['--scenario', '--policies', '--runs', '--seconds', '--cpus', '--seed'],
+  compare: ['--scenario', '--policies', '--runs', '--seconds', '--cpus', '--seed', '--trace', '--io', '--self-check'],
+  claims: ['--runs', '--seed', '--against'],
+  report: [],
   replay: ['--policy', '--speed', '--io', '--show', '--inject', '--seed', '--stall-ms'],
   conform: ['--policy', '--show', '--inject', '--seed'],
   faults: ['--policy'],
@@ -28,11 +30,13 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     ...['--policy', '--mutant'],
   ],
   again: [],
-  mutants: ['--engine', '--seeds', '--seed', '--seconds'],
+  shrink: ['--budget', '--seconds'],
+  torture: ['--threads', '--seconds', '--schedules', '--overtakings', '--seed'],
+  mutants: ['--engine', '--strategy', '--seeds', '--seed', '--schedules', '--seconds', '--minutes'],
   list: [],
 };
 /** Options whose value may be nearly any text, because it names a file that is written; see FOLDER_USES. */
-const WRITES = ['--json', '--result', '--export'];
+const WRITES = ['--json', '--result', '--export', '--html', '--dir'];
 
 /** A command with at least one thing wrong that nothing can make right. */
 const commandLine = fc.constantFrom(...Object.keys(OPTIONS)).chain((command) => {

@@ -13,6 +13,7 @@ const FILE_USES: readonly (readonly string[])[] = Object.keys(FILES).flatMap((na
   ...(/\.m?js(on)?$/.test(name) ? [['stress', '--policy', `./${name}`]] : []),
   ['explore', '--scenario', 'canary', '--policy', `./${name}`],
   ['again', name],
+  ['report', name],
   ['stress', '--resume', name],
   ['replay', '--io', `list:${name}`, 'trace.txt'],
 ]);
@@ -35,6 +36,7 @@ const PATH_USES: readonly (readonly string[])[] = NO_FILES.flatMap((path) => [
   ['stress', '--policy', `./${path}`],
   ['stress', '--resume', path],
   ['again', path],
+  ['report', path],
   ['replay', '--io', `list:${path}`, 'trace.txt'],
 ]);
 const FOLDER_USES: readonly (readonly string[])[] = NO_FILES.filter((path) => !FOLDERS.includes(path)).flatMap((path) => [
