@@ -8,19 +8,17 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { CPUS_MAX } from '@faultlab/core/memory/limits';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { POLICIES } from '@faultlab/core/policy/policies';
-import { COMPARISON_SCHEMA, type ComparisonFile } from '../compare/comparison_file.ts';
+import { comparisonFile, failureOf } from '../compare/comparison_of.ts';
 import { DEFAULT_POLICIES, DEFAULT_SCENARIOS } from '../compare/default_set.ts';
 import { type CompareOptions, type Comparison, type ReplayedTrace, runCompare } from '../compare/run_compare.ts';
 import { selfCheck, selfCheckReport } from '../compare/self_check.ts';
 import { readLatency } from '../device/device_options.ts';
-import { type Environment, environment } from '../environment.ts';
+import { environment } from '../environment.ts';
 import { writeComparisonReport } from '../html_report/write_report.ts';
 import { defaultStressCpus } from '../machine_config.ts';
 import { loadTimeline } from '../perf_script/build_timeline.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
-import { replayReport } from '../replay/replay_report.ts';
 import { compareReport, hostLine } from '../report/compare_report.ts';
-import { failureBlock } from '../report/failure_block.ts';
 import type { Scenario } from '../scenario.ts';
 import { SCENARIOS, scenarioByName } from '../scenarios/by_name.ts';
 import {
@@ -53,9 +51,9 @@ interface CompareFlags {
   readonly html: string | undefined;
 }
 
-const RUNS_DEFAULT = 6;
+const RUNS_DEFAULT = 8;
 const RUNS_MAX = 1000;
-const SECONDS_DEFAULT = 0.7;
+const SECONDS_DEFAULT = 0.5;
 const SECONDS_MAX = 3600;
 const CHECKS_MAX = 1000;
 /** How long a request takes under a replayed trace when nobody says: slow enough that locks held over it are felt. */
@@ -209,29 +207,6 @@ async function report(options: CompareOptions, flags: CompareFlags, { json, html
   if (html !== undefined) await writeComparisonReport(dirname(html), basename(html), file);
 }
 
-/** What --json writes, and what a writer of HTML is given. */
-export function comparisonFile(options: CompareOptions, comparison: Comparison, host: Environment): ComparisonFile {
-  const { scenarios, policies, trace, cpus, runs, seconds: length, seed } = options;
-  return {
-    schema: COMPARISON_SCHEMA,
-    kind: 'comparison',
-    parameters: {
-      policies: policies.map(({ name }) => name),
-      scenarios: scenarios.map(({ name }) => name),
-      trace: trace === undefined ? null : { file: trace.file, io: trace.io },
-      cpus,
-      runs,
-      seconds: trace === undefined ? length : 0,
-      seed,
-    },
-    environment: host,
-    scenarios: comparison.scenarios,
-    interrupted: comparison.interrupted,
-    failed: comparison.failed === undefined ? null : failureOf(options, comparison),
-    ...(comparison.timeline === undefined ? {} : { timeline: comparison.timeline }),
-  };
-}
-
 async function checkSelf(options: CompareOptions, repetitions: number, context: CliContext): Promise<void> {
   const { cpus, runs, seconds: length, seed } = options;
   const [policy] = options.policies as [FaultPolicy];
@@ -243,15 +218,6 @@ async function checkSelf(options: CompareOptions, repetitions: number, context: 
 }
 
 const namesOf = ({ scenarios, trace }: CompareOptions): string => trace?.file ?? scenarios.map(({ name }) => name).join(',');
-
-/** What went wrong, and how to do it again. */
-function failureOf({ cpus, seconds: length }: CompareOptions, { failed }: Comparison): string[] {
-  if (failed === undefined) return [];
-  if (failed.scenario === undefined) return replayReport(failed.result);
-  const { scenario, result, seed } = failed;
-  const again = `npx --yes pnpm@12 stress --scenario ${scenario.name} --policy ${result.policy} --cpus ${cpus} --seconds ${length} --seed ${seed}`;
-  return failureBlock(result, again);
-}
 
 /** What went wrong, if anything did, and the verdict. */
 function endingOf(options: CompareOptions, comparison: Comparison): string[] {

@@ -30,24 +30,32 @@ const DRAWS = 1000;
 /** Up to so many values together the rank test counts all ways to divide them. */
 const EXACT_MOST = 40;
 
-/** @param seed what the bootstrap draws from; the same seed gives the same interval */
+/** @param seed what the bootstrap draws from; the same seed gives the same interval. The interval is drawn when somebody asks for it. */
 export function changeOf(before: readonly number[], after: readonly number[], seed: number): Change {
   const [one, other] = [mean([...before]), mean([...after])];
-  const [low, high] = bootstrap(before, after, seed);
   const enough = before.length >= RUNS_LEAST && after.length >= RUNS_LEAST;
+  let drawn: readonly [low: number, high: number] | undefined;
+  const interval = (): readonly [low: number, high: number] => {
+    drawn ??= bootstrap(before, after, seed);
+    return drawn;
+  };
   return {
     before: one,
     after: other,
     runs: [before.length, after.length],
     difference: other - one,
-    low,
-    high,
+    get low() {
+      return interval()[0];
+    },
+    get high() {
+      return interval()[1];
+    },
     p: enough ? rankTest(before, after) : 1,
   };
 }
 
 /** Percentile bootstrap of the difference of the means, 95 %. */
-function bootstrap(before: readonly number[], after: readonly number[], seed: number): [low: number, high: number] {
+function bootstrap(before: readonly number[], after: readonly number[], seed: number): readonly [low: number, high: number] {
   const prng = new Prng(seed, 0);
   const random = (): number => prng.next() / 2 ** 32;
   const drawn = (values: readonly number[]): number => mean(sampleWithReplacement([...values], values.length, random));

@@ -57,16 +57,23 @@ export function comparePair(
   const [one, other, averaged] = sidesOf(...runs);
   const changes = METRICS.flatMap((metric, place) => {
     const [from, to] = [valuesOf(one, metric.name), valuesOf(other, metric.name)];
-    return from.length === 0 || to.length === 0 ? [] : [{ ...changeOf(from, to, seed + place), metric }];
+    if (from.length === 0 || to.length === 0) return [];
+    // Values that are all the same have nothing to test, whichever run is of which side.
+    return [{ change: changeOf(from, to, seed + place), metric, varies: new Set([...from, ...to]).size > 1 }];
   });
-  const surprising = rejected(changes.map(({ p }) => p));
+  const tested = changes.filter(({ varies }) => varies);
+  const rejections = rejected(tested.map(({ change }) => change.p));
+  const surprising = new Set(tested.filter((_, place) => rejections[place] === true));
   return {
     scenario,
     before,
     after,
     averaged,
     leftOut: runs[0].length + runs[1].length - one.length - other.length,
-    changes: changes.map((change, place) => ({ ...change, significant: surprising[place] === true && isApart(change) })),
+    changes: changes.map((each) =>
+      // Not a copy, which would draw every interval.
+      Object.assign(each.change, { metric: each.metric, significant: surprising.has(each) && isApart(each.change) }),
+    ),
   };
 }
 
