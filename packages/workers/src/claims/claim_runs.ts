@@ -4,11 +4,15 @@
  */
 import { StallError } from '@faultlab/core/base/errors';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
+import { type Sample, sampleOfRun } from '../compare/sample.ts';
+import type { DeviceOptions } from '../device/device_options.ts';
 import { othersWatch } from '../environment.ts';
+import { LatencyTotals } from '../latency_totals.ts';
 import { bootMachine, type Machine } from '../machine.ts';
-import type { MachineOptions } from '../machine_config.ts';
+import { type MachineOptions, sizeFor } from '../machine_config.ts';
 import { type ProgramsRun, runPrograms } from '../run_programs.ts';
 import type { RunResult } from '../run_result.ts';
+import type { Scenario } from '../scenario.ts';
 import { type CpuTimes, timesOf } from './per_cpu_times.ts';
 
 /** One run on a fresh machine. */
@@ -21,6 +25,8 @@ export interface ClaimRun extends Omit<ProgramsRun, 'signal' | 'seed'> {
 export interface Ran {
   readonly result: RunResult;
   readonly seconds: number;
+  /** What comparisons of policies compute their metrics from; of the machine, so of its only run. */
+  readonly sample: Sample;
   /** Of each CPU. */
   readonly times: readonly CpuTimes[];
 }
@@ -106,11 +112,13 @@ export class ClaimRuns {
   /** The same on a machine that the caller owns. */
   async runOn(machine: Machine, programs: Omit<ProgramsRun, 'signal' | 'seed'>): Promise<Ran> {
     const { signal } = this.#options;
-    const result = await runPrograms(machine, { ...programs, ...(signal === undefined ? {} : { signal }) });
+    const latency = new LatencyTotals();
+    const result = await runPrograms(machine, { ...programs, latency, ...(signal === undefined ? {} : { signal }) });
     this.checkInterrupt();
     if (result.verdict !== 'success') throw wentWrong(result);
     const times = Array.from({ length: machine.config.cpus }, (_, cpu) => timesOf(machine, cpu));
-    return { result, seconds: Math.max(result.wallMs / 1000, 1e-3), times };
+    const sample = sampleOfRun(result, machine, latency);
+    return { result, seconds: sample.seconds, sample, times };
   }
 
   checkInterrupt(): void {
@@ -123,4 +131,18 @@ function wentWrong({ verdict, policy, violations, postMortem }: RunResult): Erro
   const why = violation === undefined ? (postMortem?.message ?? '') : `${violation.id}: ${violation.message}`;
   const sentence = `A run under ${policy} ended with ${verdict}: ${why}`;
   return verdict === 'stall' ? new StallError(sentence) : new Error(sentence);
+}
+
+/** The programs of a scenario as a run, with devices of the claim's own in the place of the scenario's, one for one. */
+export function fromScenario(scenario: Scenario, cpus: number, devices: readonly DeviceOptions[]): Omit<ClaimRun, 'policy'> {
+  const shape = { cpus, frames: sizeFor(cpus).frames, seed: 1 };
+  const { sysctl = {} } = scenario;
+  return {
+    cpus,
+    machine: { devices },
+    files: scenario.files?.(shape) ?? [],
+    sysctl: typeof sysctl === 'function' ? sysctl(shape) : sysctl,
+    setup: scenario.setup(shape),
+    program: (cpu) => scenario.program(cpu, shape),
+  };
 }

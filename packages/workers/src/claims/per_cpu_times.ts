@@ -1,6 +1,6 @@
 /**
- * How long the operations of one CPU took, read from its latency buckets after a run. Only a part of the operations is timed
- * (program/program_work.ts), so a list of operations has an odd length, and all of them get their turn.
+ * How long the operations of one CPU took, read from its latency buckets after a run. Only a part of the operations is timed: every eighth one, if it is
+ * an access, and every second one, if it is a call (program/program_work.ts). So a list of operations is laid out here.
  */
 import { LATENCY_PATHS, type LatencyPath } from '../arena_map.ts';
 import type { Machine } from '../machine.ts';
@@ -50,5 +50,14 @@ function summary(buckets: readonly Bucket[]): Times {
   return { timed, mean, p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-/** The list, with something short at its end if its length is even. */
+/** A list of which the first operation is timed each time: something short is added until its length is a multiple of eight. */
+export const firstTimed = (list: readonly Op[]): Op[] => [
+  ...list,
+  ...Array.from({ length: (8 - (list.length % 8)) % 8 }, () => op('yield')),
+];
+
+/** A list of calls that are all timed: each is followed by something short. */
+export const allTimed = (calls: readonly Op[]): Op[] => calls.flatMap((call) => [call, op('yield')]);
+
+/** A list of which every operation is timed now and then: its length is odd. */
 export const oddList = (list: readonly Op[]): Op[] => (list.length % 2 === 1 ? [...list] : [...list, op('nop')]);

@@ -27,7 +27,7 @@ const PATIENT = { deadlineMs: 60_000 };
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 /** Those whose counts one thread makes. */
-const COUNTS = CLAIMS.filter(({ id }) => ['C1', 'C15'].includes(id));
+const COUNTS = CLAIMS.filter(({ id }) => ['C1', 'C14', 'C15', 'C16'].includes(id));
 
 for (const claim of COUNTS) {
   test(

@@ -21,6 +21,91 @@ export const FIGURES: Readonly<Record<string, Cases>> = {
     notHeld: [{ readerDrop: 130 }, { writerHold: 1000 }, { writerGain: 3 }],
     undecided: [{ readerDrop: 115 }, { writerHold: 500 }, { writerGain: 15 }],
   },
+  C4: {
+    held: {
+      ...{ readsBefore: 100, readsAfter: 20, fall: 80, ioShare: 85, msBefore: 30, msAfter: 1 },
+      ...{ writeWaitBefore: 900, writeWaitAfter: 200, writesBefore: 60, writesAfter: 62 },
+    },
+    notHeld: [{ fall: -3 }, { fall: 40 }, { msAfter: 25 }, { writeWaitAfter: 850 }],
+    undecided: [{ fall: 70 }, { msBefore: 0.2, msAfter: 0.1 }, { msAfter: 10 }, { writeWaitAfter: 600 }, { writeWaitBefore: 0 }],
+  },
+  C5: {
+    held: {
+      ...{ goneBefore: 40, goneVma: 1, usesBefore: 1000, usesVma: 1700, usesHold: 1800, gainVma: 1.7, gainHold: 1.8 },
+      ...{ spreadBefore: 4, spreadVma: 20 },
+    },
+    notHeld: [{ goneBefore: 3 }, { goneVma: 30 }, { gainVma: 1.02 }],
+    undecided: [{ goneBefore: 15 }, { goneVma: 8 }, { gainVma: 1.2 }],
+  },
+  C6: {
+    held: {
+      ...{ readsBefore: 100, readsAfter: 116, gain: 16, p: 0.008, pushesBefore: 50, pushesAfter: 50.2, pushGain: 0.4 },
+      ...{ retriesBefore: 40, retriesAfter: 12 },
+    },
+    notHeld: [{ gain: 0.5, p: 0.7 }, { gain: -20 }, { gain: 90 }, { pushGain: -30 }],
+    undecided: [{ gain: 3 }, { p: 0.2 }, { pushGain: 15 }],
+  },
+  C7: {
+    held: {
+      ...{ forkHold: 25, forkHoldMax: 51, forkMainline: 0.4, forkRetryVma: 0.5, faultHold: 48, faultMainline: 3 },
+      ...{ munmapHold: 47, munmapHoldAlone: 4, munmapMainline: 5 },
+    },
+    notHeld: [{ forkHold: 1 }, { forkMainline: 20 }, { forkRetryVma: 30 }, { faultHold: 2 }, { munmapHold: 3 }, { munmapHoldAlone: 40 }],
+    undecided: [{ forkHold: 7 }, { forkMainline: 8 }, { faultHold: 20 }, { munmapHold: 20 }, { munmapHoldAlone: 20 }],
+  },
+  C8: {
+    held: { one: 9, four: 4, many: 1, mmapHold: 9, growth: 9, against: 1 },
+    notHeld: [{ growth: 1.1 }, { four: 20 }, { against: 0.1 }, { against: 5 }],
+    undecided: [{ growth: 1.7 }, { four: 11 }, { against: 0.4 }, { against: 2.5 }],
+  },
+  C9: {
+    held: { cores: 64, oneMmap: 500_000, oneVma: 495_000, oneGain: -1, allMmap: 2_000_000, allVma: 2_500_000, allGain: 25 },
+    notHeld: [{ oneGain: -20 }, { allGain: -3 }],
+    undecided: [{ cores: 2 }, { oneGain: 7 }, { allGain: 2 }],
+  },
+  C10: {
+    held: { cores: 16, rejectRate: 1000, trylockRate: 3000, gain: 3, rejectAttempts: 1, trylockAttempts: 0.1 },
+    notHeld: [{ gain: 1 }, { rejectAttempts: 0.2 }, { trylockAttempts: 0.95 }],
+    undecided: [{ gain: 1, cores: 2 }, { gain: 1.5 }, { trylockAttempts: 0.6 }],
+  },
+  C11: {
+    held: { cMmap: 49, cMainline: 2, cRetryVma: 2, bHold: 3, cHold: 2, bHoldArea: 45, cHoldArea: 2, dHoldArea: 44 },
+    notHeld: [
+      { cMmap: 1 },
+      { cMainline: 40 },
+      { cRetryVma: 40 },
+      { bHold: 40 },
+      { cHold: 40 },
+      { bHoldArea: 2 },
+      { cHoldArea: 40 },
+      { dHoldArea: 1 },
+    ],
+    undecided: [{ cMmap: 20 }, { cMainline: 20 }, { bHold: 20 }, { cHold: 20 }, { bHoldArea: 20 }, { dHoldArea: 20 }],
+  },
+  C12: {
+    held: { walksWithout: 0, walksWith: 50, waitWithout: 1, waitWith: 4, failedWithout: 2, failedWith: 9 },
+    notHeld: [{ waitWith: 1.1 }, { failedWith: 1 }],
+    undecided: [{ walksWith: 0 }, { walksWithout: 3 }, { waitWith: 1.6 }, { failedWithout: 0, failedWith: 0.2 }, { failedWith: 3 }],
+  },
+  C13: {
+    held: { mmapOnly: 380, mainline: 385, retryVma: 382, hold: 390, reacquire: 384, device: 400, apart: 2.6 },
+    notHeld: [{ apart: 80 }, { mainline: 100 }],
+    undecided: [{ apart: 30 }, { hold: 200 }],
+  },
+  C14: {
+    held: {
+      ...{ linesMainline: 1459, linesHold: 1420, linesRetryVma: 1460, linesReacquire: 1495, linesLeast: 1436 },
+      ...{ branchesMainline: 479, branchesHold: 465, branchesRetryVma: 481, branchesReacquire: 492, branchesLeast: 470 },
+      ...{ retriesMainline: 16, retriesHold: 8, retriesRetryVma: 16, retriesReacquire: 9, retriesLeast: 9 },
+    },
+    notHeld: [{ linesHold: 1450 }, { branchesHold: 470 }, { retriesHold: 9 }, { linesRetryVma: 1459 }],
+    undecided: [],
+  },
+  C16: {
+    held: { shmem: 1, zram: 1, disk: 0, shmem66: 1, holdDisk: 1 },
+    notHeld: [{ shmem: 0 }, { zram: 0.5 }, { disk: 1 }, { shmem66: 0 }, { holdDisk: 0 }],
+    undecided: [],
+  },
   C15: {
     held: { first60: 0, later60: 2, first618: 0, later618: 2, laterRetryVma: 1 },
     notHeld: [{ first60: 2 }, { later60: 0 }, { first618: 1 }, { later618: 0 }],
