@@ -6,6 +6,7 @@ import { UsageError } from '@faultlab/core/base/errors';
 import { environment } from '../environment.ts';
 import { LOCKSTEP_CPUS_MAX } from '../lockstep/board.ts';
 import { type ExploreResult, explore } from '../lockstep/explore.ts';
+import type { ShownFailure } from '../lockstep/failure_block.ts';
 import { STRATEGY_NAMES } from '../lockstep/strategy_plan.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
 import { RESULT_SCHEMA } from '../run_result.ts';
@@ -91,6 +92,7 @@ async function run(flags: ExploreFlags, context: CliContext): Promise<void> {
   const interrupt = new AbortController();
   const release = onInterrupt(interrupt);
   let result: ExploreResult;
+  let shown: ShownFailure | undefined;
   try {
     result = await explore({
       scenario,
@@ -108,11 +110,11 @@ async function run(flags: ExploreFlags, context: CliContext): Promise<void> {
       ...(mutant === undefined ? {} : { mutant }),
       ...(flags.seconds === undefined ? {} : { seconds: flags.seconds }),
     });
+    const { first } = result;
+    if (first !== undefined) shown = await reportFailedSchedule(first, flags, context, interrupt.signal);
   } finally {
     release();
   }
-  const { first } = result;
-  const shown = first === undefined ? undefined : await reportFailedSchedule(first, flags, context);
   if (result.covered !== '') context.out.write(`${result.covered}\n`);
   const rate = `${Math.round((result.schedules / Math.max(1, result.wallMs)) * 1000)}/s`;
   const planted = mutant === undefined ? '' : `, mutant ${mutant}`;

@@ -33,15 +33,15 @@ export async function checkFailureFlags({ dir }: Pick<FailureFlags, 'dir'>): Pro
   if (typeof dir === 'string') await checkFolder(userPath(dir));
 }
 
-/** @param notes lines to stand before the command @returns the failure as it was printed */
+/** @param signal ends the shrinking early @returns the failure as it was printed */
 export async function reportFailedSchedule(
   found: ExploreFailure,
   flags: FailureFlags,
   context: CliContext,
-  notes: readonly string[] = [],
+  signal?: AbortSignal,
 ): Promise<ShownFailure> {
-  const shown = await shownFailure(found, flags.shrink, context);
-  await printFailedSchedule({ ...shown, notes: [...notes, ...(shown.notes ?? [])] }, flags.dir, context, found.again);
+  const shown = await shownFailure(found, flags.shrink, context, signal);
+  await printFailedSchedule(shown, flags.dir, context, found.again);
   return shown;
 }
 
@@ -56,12 +56,18 @@ export async function printFailedSchedule(
   context.out.write(`${exploreFailureBlock(shown, folder).join('\n')}\n\n`);
 }
 
-async function shownFailure(found: ExploreFailure, wanted: boolean, context: CliContext): Promise<ShownFailure> {
+/** Shrinks it if wanted, and repeats it with all its steps written down. */
+export async function shownFailure(
+  found: ExploreFailure,
+  wanted: boolean,
+  context: CliContext,
+  signal?: AbortSignal,
+): Promise<ShownFailure> {
   const word = found.again;
   // A hang costs the time that it takes to notice it.
   if (word === undefined || found.invariant === 'hang') return { failure: found };
   let notes: string[] = [];
-  if (wanted) {
+  if (wanted && signal?.aborted !== true) {
     try {
       const onProgress = (line: string): unknown => context.errors.write(`shrink: ${line}\n`);
       const { failure, lanes, evidence, before, complete } = await shrink(word, {

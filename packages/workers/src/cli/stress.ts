@@ -8,7 +8,9 @@ import type { Command } from 'commander';
 import { environment } from '../environment.ts';
 import { checkFolder, exportFiles, writeFiles } from '../exports/write_exports.ts';
 import { parseInject } from '../inject/parse_inject.ts';
+import { HAND_OVER_SECONDS } from '../lockstep/hand_over.ts';
 import { defaultStressCpus } from '../machine_config.ts';
+import type { FailureContext } from '../report/failure_block.ts';
 import { stressReport } from '../report/stress_report.ts';
 import type { Scenario } from '../scenario.ts';
 import { SCENARIOS, scenarioByName } from '../scenarios/by_name.ts';
@@ -26,7 +28,9 @@ import {
   stallMs,
   userPath,
 } from './command.ts';
+import { contextOfFailure } from './hand_over.ts';
 import { onInterrupt } from './interrupt.ts';
+import { checkFailureFlags, failureOptions } from './lockstep_failure.ts';
 import { CHECKPOINT_SECONDS, RESULT_DEFAULT, soak } from './soak.ts';
 import { exitCodeOf, parametersOf, runOfStress, type StressFlags, stressJson } from './stress_parameters.ts';
 import { checkWritable, writeJson } from './write_json.ts';
@@ -37,8 +41,7 @@ const HOURS_MAX = 7 * 24;
 const CHECKPOINT_MAX = 3600;
 
 export const stressCommand: CliCommand = (program, context) => {
-  program
-    .command('stress')
+  failureOptions(program.command('stress'))
     .summary('run contention scenarios and look for anything that breaks')
     .description(
       'Runs scenarios of contending CPUs in turn, on real threads, and checks contents, results and invariants all the while. ' +
@@ -70,6 +73,8 @@ export const stressCommand: CliCommand = (program, context) => {
       `most seconds between two writes of that file (default: ${CHECKPOINT_SECONDS})`,
       seconds('--checkpoint', CHECKPOINT_MAX),
     )
+    .option('--no-hunt', 'do not look for a failure in lock-step')
+    .option('--hunt-seconds <s>', `how long to look (default: ${HAND_OVER_SECONDS})`, seconds('--hunt-seconds', SECONDS_MAX))
     .addHelpText('after', EXAMPLES)
     .action((flags: StressFlags, command: Command) => {
       const isGiven = (option: keyof StressFlags): boolean => command.getOptionValueSource(option) === 'cli';
@@ -107,11 +112,13 @@ async function stress(flags: StressFlags, context: CliContext): Promise<void> {
   const names = parameters.scenarios.map((scenario) => scenario.name).join(', ');
   if (flags.json !== undefined) await checkWritable(userPath(flags.json));
   if (flags.export !== undefined) await checkFolder(userPath(flags.export));
+  await checkFailureFlags(flags);
   const interrupt = new AbortController();
   const release = onInterrupt(interrupt);
   context.out.write(`stress: ${parameters.cpus} CPUs, ${parameters.policy}, ${parameters.seconds} s, seed ${parameters.seed}: ${names}\n`);
   const progress = new StressProgress(context.errors, parameters.seconds);
   let outcome: StressOutcome;
+  let failure: FailureContext = {};
   try {
     outcome = await runStress({
       ...parameters,
@@ -121,11 +128,14 @@ async function stress(flags: StressFlags, context: CliContext): Promise<void> {
       onSlice: ({ scenario, machine }) => progress.slice(scenario, machine),
       onSliceEnd: (result) => progress.violations(result.violations.length),
     });
+    progress.end();
+    const { failed } = outcome;
+    if (failed !== undefined) failure = await contextOfFailure(failed, parameters, policy, flags, context, interrupt.signal);
   } finally {
     progress.end();
     release();
   }
-  context.out.write(`${stressReport(parameters, outcome, host).join('\n')}\n`);
+  context.out.write(`${stressReport(parameters, outcome, host, [], failure).join('\n')}\n`);
   context.exit(exitCodeOf(outcome));
   if (flags.json !== undefined) await writeJson(userPath(flags.json), stressJson(parameters, outcome, host));
   const run = runOfStress(outcome);

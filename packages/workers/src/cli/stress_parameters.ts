@@ -17,8 +17,9 @@ import { STRESS_MIX } from '../scenarios/by_name.ts';
 import type { StressOutcome } from '../stress/run_stress.ts';
 import { faultsOf } from '../stress/stress_totals.ts';
 import { EXIT_BAD, EXIT_GOOD, EXIT_INTERRUPTED, EXIT_STALL, userPath } from './command.ts';
+import type { HuntFlags } from './hunt_flags.ts';
 
-export interface StressFlags {
+export interface StressFlags extends HuntFlags {
   readonly policy: string;
   readonly arch: string;
   readonly scenario: readonly Scenario[] | undefined;

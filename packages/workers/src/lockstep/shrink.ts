@@ -165,6 +165,7 @@ class Shrinker {
     const machine = await this.#booted(this.#laidOut);
     const { choices } = parseAgain(this.#word);
     const { first, hung } = await this.#run({ choices: optionsOf(this.#word).choices ?? [], ...cutsTurn(this.#options.cuts) });
+    if (this.#cutShort) throw new UsageError('There was no time to repeat the schedule even once, so it was not shrunk; give it more.');
     if (first === undefined)
       throw new UsageError(`Nothing fails with the schedule ${choices.slice(0, 40)}, so there is nothing to shrink.`);
     if (hung) throw new UsageError('The schedule ends in a hang, which takes seconds to notice each time, so it is not shrunk.');

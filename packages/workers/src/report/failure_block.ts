@@ -46,7 +46,7 @@ export function failureBlock(result: RunResult, again: string, context: FailureC
   return lines;
 }
 
-const FREE_RUNNING = 'A free-running seed repeats the work, not the order in which the threads ran.';
+export const FREE_RUNNING = 'A free-running seed repeats the work, not the order in which the threads ran.';
 
 /** An invariant is broken; a deadlock is one. */
 export const brokenText = (id: string): string => (/^(?:deadlock|livelock|hang|threw|race)$/.test(id) ? id : `${id} broken`);

@@ -8,7 +8,7 @@ import { TIMED_ACCESSES, TIMED_CALLS } from '../program/program_work.ts';
 import type { ScenarioResult } from '../run_scenario.ts';
 import type { StressOptions, StressOutcome } from '../stress/run_stress.ts';
 import { faultsOf, type StressTotals } from '../stress/stress_totals.ts';
-import { failureBlock } from './failure_block.ts';
+import { type FailureContext, failureBlock } from './failure_block.ts';
 import { lockOrderTable } from './lock_order.ts';
 import { lockStatTable } from './lock_stat_table.ts';
 import { grouped, short } from './numbers.ts';
@@ -25,12 +25,13 @@ type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verif
   readonly arch?: string;
 };
 
-/** @param notes lines to stand before the verdict @returns lines; the last one is the verdict */
+/** @param notes lines to stand before the verdict @param context of the failure, if there is one @returns lines; the last one is the verdict */
 export function stressReport(
   parameters: StressParameters,
   outcome: StressOutcome,
   host: Environment,
   notes: readonly string[] = [],
+  context: FailureContext = {},
 ): string[] {
   const { totals, failed } = outcome;
   return [
@@ -56,7 +57,7 @@ export function stressReport(
     fairnessLine(totals),
     ...injectedLines(parameters, totals),
     ...unseenLines(totals),
-    ...(failed === undefined ? [] : ['', ...failureLines(parameters, failed)]),
+    ...(failed === undefined ? [] : ['', ...failureLines(parameters, failed, context)]),
     ...notes,
     '',
     verdictLine(parameters, outcome),
@@ -64,8 +65,12 @@ export function stressReport(
 }
 
 /** What went wrong, and how to do it again. */
-export const failureLines = (parameters: StressParameters, failed: ScenarioResult): string[] =>
-  failureBlock(failed, again(parameters, failed.scenario, failed.seed));
+export function failureLines(parameters: StressParameters, failed: ScenarioResult, context: FailureContext = {}): string[] {
+  const { policy, arch = 'x86', cpus, seconds, verify, inject = [] } = parameters;
+  const { scenario, seed } = failed;
+  const told = { scenario, policy, arch, cpus, seconds, seed, verify, ...(inject.length === 0 ? {} : { inject: injectText(inject) }) };
+  return failureBlock(failed, again(parameters, scenario, seed), { parameters: { ...told, node: process.version }, ...context });
+}
 
 /** `stress: SUCCESS policy=... faults=... violations=0` */
 export function verdictLine(parameters: StressParameters, outcome: StressOutcome): string {

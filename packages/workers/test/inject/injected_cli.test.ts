@@ -6,7 +6,22 @@ import { faultlab, mainHere } from '../soak/fixtures.ts';
 const test = suite('injected runs: command line');
 
 const stress = (scenario: string, inject: string): string[] => [
-  ...['stress', '--scenario', scenario, '--inject', inject, '--cpus', '4', '--seconds', '60', '--stall-ms', '4000', '--seed', '11'],
+  ...[
+    'stress',
+    '--scenario',
+    scenario,
+    '--inject',
+    inject,
+    '--cpus',
+    '4',
+    '--seconds',
+    '60',
+    '--stall-ms',
+    '4000',
+    '--seed',
+    '11',
+    '--no-dir',
+  ],
 ];
 
 const FINAL: readonly (readonly [scenario: string, inject: string, report: readonly RegExp[]])[] = [
