@@ -17,7 +17,14 @@ import { sys_mremap } from '@faultlab/core/syscalls/mremap';
 import { sys_munmap } from '@faultlab/core/syscalls/munmap';
 import { sys_userfaultfd, userfaultfd_release } from '@faultlab/core/syscalls/userfaultfd';
 import { UFFDIO_REGISTER_MODE_MISSING, userfaultfd_register } from '@faultlab/core/syscalls/userfaultfd_register';
-import { AFTER_PIN, AFTER_TREE_STORE, AFTER_TREE_WALK, BETWEEN_GUP_ATTEMPTS, BETWEEN_PUT_AND_WAKE } from '@faultlab/core/trace/points';
+import {
+  AFTER_PIN,
+  AFTER_TREE_STORE,
+  AFTER_TREE_WALK,
+  BEFORE_PTL,
+  BETWEEN_GUP_ATTEMPTS,
+  BETWEEN_PUT_AND_WAKE,
+} from '@faultlab/core/trace/points';
 import { userWrite } from '@faultlab/core/user/access';
 import { process_vm_readv } from '@faultlab/core/user/process_vm_access';
 import { AREA, type OneThreadMachine, READ_WRITE } from '../../fault_kinds/one_thread_machine.ts';
@@ -177,6 +184,24 @@ export const AREA_TRIGGERS: readonly ForcedTrigger[] = [
       setUffdReleased(other, ctx); // The closing CPU has left its mark and waits for mmap_lock.
       machine.atPoint(cpu, BETWEEN_GUP_ATTEMPTS, () => userfaultfd_release(other, ctx));
       process_vm_readv(cpu, mm, AREA, 1, []);
+    },
+  },
+  {
+    mutants: ['B48'],
+    run: (machine) => {
+      const { cpu, other, mm } = machine;
+      machine.map(PAGES);
+      const refcnt = vmRefcntWord(cpu.memory, areaAt(cpu, mm, AREA));
+      let alone = false;
+      machine.atPoint(cpu, AFTER_PIN, () => {
+        alone = atomic_read(other, refcnt) === 1; // Otherwise a writer would wait for the reader.
+        if (alone) excludes(machine, refcnt);
+      });
+      machine.atPoint(cpu, BEFORE_PTL, () => {
+        expect(!alone || atomic_read(other, refcnt) === VMA_LOCK_OFFSET + 1, 'I05', 'a reader is in an area that a writer has to itself');
+      });
+      tryFault(cpu, AREA, true);
+      if (alone) goesOn(machine, refcnt);
     },
   },
   {

@@ -29,7 +29,7 @@ import { sys_read } from '@faultlab/core/syscalls/file_rw';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
 import { sys_mprotect } from '@faultlab/core/syscalls/mprotect';
 import { sys_munmap } from '@faultlab/core/syscalls/munmap';
-import { BEFORE_ANON_VMA_TRYLOCK, BEFORE_PTL } from '@faultlab/core/trace/points';
+import { BEFORE_ANON_VMA_TRYLOCK, BEFORE_PTL, BETWEEN_UNLOCK_AND_RELOCK } from '@faultlab/core/trace/points';
 import { userRead, userWrite } from '@faultlab/core/user/access';
 import { process_vm_writev } from '@faultlab/core/user/process_vm_access';
 import { AREA, FILE_DEVICE, type OneThreadMachine, READ_WRITE } from '../../fault_kinds/one_thread_machine.ts';
@@ -87,6 +87,17 @@ export const DIRECT_TRIGGERS: readonly ForcedTrigger[] = [
     run: (machine) => {
       stackAt(machine);
       userWrite(machine.cpu, at(0x1f0), 1);
+    },
+  },
+  {
+    mutants: ['B01', 'B19'],
+    run: (machine) => {
+      const { cpu, other, mm } = machine;
+      stackAt(machine);
+      switch_mm(other, mm);
+      // Both grow it, and the one that grows it less is the last.
+      machine.atPoint(cpu, BETWEEN_UNLOCK_AND_RELOCK, () => userWrite(other, at(0x1e0), 2));
+      userWrite(cpu, at(0x1f0), 1);
     },
   },
   {

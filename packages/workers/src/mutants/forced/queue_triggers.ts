@@ -22,10 +22,13 @@ import {
 } from '@faultlab/core/mm/mmap_lock';
 import { findPteTable, ptep_get, pteWord } from '@faultlab/core/mm/page_table';
 import { pte_pfn } from '@faultlab/core/mm/pte';
+import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import { SIGKILL, send_signal, TASK_RUNNING, takeSignals, wake_up_process } from '@faultlab/core/sched/task';
+import { sys_munmap } from '@faultlab/core/syscalls/munmap';
+import { BEFORE_PTL } from '@faultlab/core/trace/points';
 import { userWrite } from '@faultlab/core/user/access';
 import { AREA, type OneThreadMachine } from '../../fault_kinds/one_thread_machine.ts';
-import { expect, type ForcedTrigger } from './forced_trigger.ts';
+import { expect, type ForcedTrigger, tryFault } from './forced_trigger.ts';
 
 /** Longer than a waiter at the head of the queue of a rwsem is patient. */
 const IMPATIENT_MS = 6;
@@ -116,6 +119,17 @@ export const QUEUE_TRIGGERS: readonly ForcedTrigger[] = [
       const killed = mmap_write_lock_killable(other, mm) !== 0;
       takeSignals(other);
       expect(killed && !sleeps(cpu), 'L03', 'a waiter sleeps on although the one before it has left the queue');
+    },
+  },
+  {
+    mutants: ['B44'],
+    abandoned: true,
+    run: (machine) => {
+      const { cpu, other, mm } = machine;
+      machine.map(1);
+      switch_mm(other, mm);
+      machine.atPoint(cpu, BEFORE_PTL, () => leaveAsleep(other, () => sys_munmap(other, AREA, 1))); // It waits for this reader of the area.
+      tryFault(cpu, AREA, true);
     },
   },
   {

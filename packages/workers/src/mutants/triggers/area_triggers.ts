@@ -51,9 +51,12 @@ export const protect: Scenario = trigger({
 
 export const protectOnce: Scenario = trigger({
   name: 'protect_once',
-  story: 'an area is protected while a fresh page of it is touched',
+  story: 'an area is protected while fresh pages of it are read',
   regions: [HOT],
-  lists: [[op('mprotect', PAGE, PAGES, READ_ONLY)], [op('read', PAGE)]],
+  lists: [
+    [op('mprotect', PAGE, PAGES, READ_ONLY), op('mprotect', PAGE, PAGES, READ_WRITE)],
+    [op('read', PAGE), op('madvise', PAGE, PAGES, MADV_DONTNEED)],
+  ],
 });
 
 export const moveKeep: Scenario = trigger({
@@ -92,7 +95,7 @@ export const reusedSlot: Scenario = trigger({
   name: 'reused_slot',
   story: 'an area is unmapped, and its slot is an area of another process at the same address, while its pages are read',
   regions: [TWICE],
-  lists: [[op('munmap', TWICE.start, PAGES), op('process_round', PAGES), mapRegion(TWICE)], [op('read', TWICE.start)]],
+  lists: [[op('munmap', TWICE.start, PAGES), op('memory_hog', PAGES), mapRegion(TWICE)], [op('read', TWICE.start)]],
 });
 
 export const split: Scenario = trigger({
@@ -165,7 +168,7 @@ export const toldDiscard: Scenario = trigger({
   helper: true,
   setup: [mapRegion(HOT), op('uffd_open', UFFD_FEATURE_EVENT_REMOVE), op('uffd_register', PAGE, PAGES, UFFDIO_REGISTER_MODE_MISSING)],
   lists: [
-    [op('write', PAGE), op('madvise', PAGE, PAGES, MADV_DONTNEED)],
+    [op('madvise', PAGE, PAGES, MADV_DONTNEED)],
     [op('munmap', PAGE, PAGES), op('mmap', OTHER.start, PAGES, READ_WRITE, PRIVATE_FIXED)],
     [op('uffd_serve')],
   ],

@@ -26,7 +26,10 @@ export const coldRead: Scenario = trigger({
   story: 'a page of a file is read from its device by two CPUs, and thrown out again',
   devices: SLOW,
   regions: [SHARED],
-  lists: [[op('read', PAGE), forget, op('evict', 0)], [op('read', PAGE)]],
+  lists: [
+    [op('read', PAGE), forget, op('evict', 0)],
+    [op('read', PAGE), op('fread', 0, 0)],
+  ],
 });
 
 export const killedRead: Scenario = trigger({
@@ -45,7 +48,7 @@ export const punch: Scenario = trigger({
   story: 'a hole is punched where a page of a file is being mapped',
   devices: QUICK,
   regions: [SHARED],
-  lists: [[op('fread', 0, 0), op('read', PAGE), forget], [op('punch', 0, 0, 1)]],
+  lists: [[op('fread', 0, 0), op('read', PAGE)], [op('punch', 0, 0, 1)]],
 });
 
 export const shorten: Scenario = trigger({
@@ -54,7 +57,7 @@ export const shorten: Scenario = trigger({
   story: 'a file is cut off where a page of it is being mapped',
   devices: QUICK,
   regions: [SHARED],
-  lists: [[op('truncate', 0, 0), op('truncate', 0, PAGES)], [op('read', PAGE)]],
+  lists: [[op('truncate', 0, 0)], [op('read', PAGE)]],
 });
 
 export const shortenCopies: Scenario = trigger({
@@ -109,17 +112,14 @@ export const folioQueue: Scenario = trigger({
 });
 
 export const killedInFolioQueue: Scenario = trigger({
-  ...small,
   name: 'killed_in_folio_queue',
-  story: 'tasks are killed that wait for the lock of one page of a file',
-  devices: QUICK,
+  story: 'tasks wait for a page that is being read, and are killed when it is there',
+  file: { use: hotFile(PAGES), spec: { ...coldFile(PAGES), raPages: PAGES } },
+  sysctl: ONE_BY_ONE,
+  devices: [{ latency: 'fixed:200us' }],
   regions: [SHARED],
   signals: true,
-  lists: [
-    [op('fread', 0, 0), op('read', PAGE), forget],
-    [op('read', PAGE), forget],
-    [op('signal', 1, SIGKILL), op('read', PAGE), forget, op('signal', 0, SIGKILL)],
-  ],
+  lists: [[op('read', PAGE)], [op('read', PAGE)], [op('yield'), op('signal', 0, SIGKILL), op('signal', 1, SIGKILL)]],
 });
 
 const ELSEWHERE = hot(1, PAGES).start;
