@@ -10,6 +10,7 @@ import { faultAtomics } from './macro/fault_atomics.ts';
 import { faultCost } from './macro/fault_cost.ts';
 import { faultWait } from './macro/fault_wait.ts';
 import { fileFaultCost } from './macro/file_fault_cost.ts';
+import { checkCost, gateCost } from './macro/gate_cost.ts';
 import { lruCost } from './macro/lru_cost.ts';
 import { reclaimRate } from './macro/reclaim_rate.ts';
 import { addAtomicLatency } from './micro/atomic/latency.ts';
@@ -78,6 +79,8 @@ export const BENCHMARKS: readonly Benchmark[] = [
   folioBroadcast,
   latencyBenchmark('maple_tree/latency', 'what do a lookup and a store cost, by the number of areas?', addMapleTreeLatency),
   lockstepCost,
+  gateCost,
+  checkCost,
   faultCost,
   fileFaultCost,
   faultAtomics,

@@ -8,6 +8,7 @@ import { NO_MM } from './base/brand.ts';
 import { UsageError } from './base/errors.ts';
 import { Prng } from './base/prng.ts';
 import type { AtomicOps } from './memory/atomic_ops.ts';
+import { gatedOps } from './memory/gated_ops.ts';
 import { H_MUTANT } from './memory/header.ts';
 import { percpuBase } from './memory/percpu.ts';
 import type { SharedMemory } from './memory/shared_memory.ts';
@@ -146,8 +147,8 @@ export class Cpu {
     this.id = id;
     this.memory = options.verify === true ? Object.assign(Object.create(Object.getPrototypeOf(memory)), memory) : memory;
     this.words = memory.words;
-    this.ops = memory.ops;
     this.gate = options.gate ?? null;
+    this.ops = this.gate === null ? memory.ops : gatedOps(memory.ops, this.gate, id);
     this.percpu = percpuBase(memory.percpuAt, id);
     this.now = options.now;
     this.stopped = options.stopped ?? null;

@@ -10,59 +10,52 @@
 import type { CpuId, Word } from '../base/brand.ts';
 import type { AtomicOps } from './atomic_ops.ts';
 import type { SharedWords } from './shared_words.ts';
-import { STEP_DEREFERENCE, STEP_READ, STEP_UPDATE, STEP_WRITE, type StepGate } from './step_gate.ts';
+import { STEP_DEREFERENCE, STEP_READ, STEP_WRITE, type StepGate } from './step_gate.ts';
 
 /** What the funnel needs to know of a CPU. `Cpu` is one; so is the context of a lock that is used on its own. */
 export interface Steps {
   readonly id: CpuId;
   readonly words: SharedWords;
+  /** With a gate, operations that take their turn first (gated_ops.ts). */
   readonly ops: AtomicOps;
   readonly gate: StepGate | null;
 }
 
 export function atomic_read(cpu: Steps, word: Word): number {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_READ, word);
   return cpu.ops.load(word << 2);
 }
 
 export function atomic_set(cpu: Steps, word: Word, value: number): void {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_WRITE, word);
   cpu.ops.store(word << 2, value);
 }
 
 /** @returns the value before */
 export function atomic_fetch_add(cpu: Steps, word: Word, delta: number): number {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_UPDATE, word);
   return cpu.ops.add(word << 2, delta);
 }
 
 /** @returns the value before */
 export function atomic_fetch_and(cpu: Steps, word: Word, mask: number): number {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_UPDATE, word);
   return cpu.ops.and(word << 2, mask);
 }
 
 /** @returns the value before */
 export function atomic_fetch_or(cpu: Steps, word: Word, mask: number): number {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_UPDATE, word);
   return cpu.ops.or(word << 2, mask);
 }
 
 /** @returns the value before */
 export function atomic_xchg(cpu: Steps, word: Word, value: number): number {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_UPDATE, word);
   return cpu.ops.xchg(word << 2, value);
 }
 
 /** Stores `value` if the word holds `expected`. @returns the value before: success is `before === expected` */
 export function atomic_cmpxchg(cpu: Steps, word: Word, expected: number, value: number): number {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_UPDATE, word);
   return cpu.ops.cmpxchg(word << 2, expected, value);
 }
 
 /** Adds one unless the word is zero or at least `limit` (signed). @returns the value before in every case */
 export function atomic_inc_not_zero_limited(cpu: Steps, word: Word, limit: number): number {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_UPDATE, word);
   return cpu.ops.incNotZeroLimited(word << 2, limit);
 }
 

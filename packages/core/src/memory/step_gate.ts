@@ -1,7 +1,8 @@
 /**
  * The hook of lock-step mode: when a CPU has a gate, it takes a turn there before every operation on a protocol word, and sleeps and
- * wakes through it. Free-running CPUs have none; the price is one test.
- * Next: memory/atomic.ts calls step(), memory/park.ts calls park() and unpark().
+ * wakes through it. Free-running CPUs have none; the price is one test where a word is read or written without an atomic operation, and none
+ * where there is one.
+ * Next: memory/gated_ops.ts and memory/atomic.ts call step(), memory/park.ts calls park() and unpark().
  */
 import type { CpuId, Word } from '../base/brand.ts';
 
