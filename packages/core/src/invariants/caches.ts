@@ -18,17 +18,16 @@ import {
   VMA_CACHE,
   XA_NODE_CACHE,
 } from '../slab/caches.ts';
-import { cacheSlots, isAllocated, kmem_cache_in_use } from '../slab/kmem_cache.ts';
+import { kmem_cache_in_use, nextAllocated } from '../slab/kmem_cache.ts';
 import type { SweepState } from './sweep_state.ts';
 import { contextsOf } from './userfaultfds.ts';
 
 /** Runs after the sweeps that follow the trees, the tables and the reverse map. */
 export function sweepCaches(state: SweepState): void {
-  for (const { cache, name, slots } of cachePlaces(state.m.size)) sweepCount(state, cache, name, slots);
+  for (const { cache, name } of cachePlaces(state.m.size)) sweepCount(state, cache, name);
   sweepSpaces(state);
   sweepNodes(state);
-  for (let slot = 1; slot <= cacheSlots(state.m, MAPPING_CACHE); slot++) {
-    if (!isAllocated(state.m, MAPPING_CACHE, slot)) continue;
+  for (let slot = nextAllocated(state.m, MAPPING_CACHE, 0); slot !== 0; slot = nextAllocated(state.m, MAPPING_CACHE, slot)) {
     for (const node of xaNodes(state.m, pagesRoot(state.m, slot as MappingId))) state.reach(XA_NODE_CACHE, node);
   }
   for (const cache of [VMA_CACHE, TABLE_CACHE, ANON_VMA_CACHE, AVC_CACHE, XA_NODE_CACHE]) sweepLeaks(state, cache);
@@ -36,9 +35,9 @@ export function sweepCaches(state: SweepState): void {
 
 const nameOf = (state: SweepState, cache: CacheId): string => cachePlaces(state.m.size)[cache]?.name ?? `cache ${cache}`;
 
-function sweepCount(state: SweepState, cache: CacheId, name: string, slots: number): void {
+function sweepCount(state: SweepState, cache: CacheId, name: string): void {
   let allocated = 0;
-  for (let slot = 1; slot <= slots; slot++) if (isAllocated(state.m, cache, slot)) allocated++;
+  for (let slot = nextAllocated(state.m, cache, 0); slot !== 0; slot = nextAllocated(state.m, cache, slot)) allocated++;
   const noted = kmem_cache_in_use(state.m, cache);
   if (noted !== allocated) state.report('Q04', `${name}: ${noted} slots are counted as in use, but ${allocated} are`);
 }
@@ -67,8 +66,7 @@ function sweepNodes(state: SweepState): void {
 }
 
 function sweepLeaks(state: SweepState, cache: CacheId): void {
-  for (let slot = 1; slot <= cacheSlots(state.m, cache); slot++) {
-    const leaked = isAllocated(state.m, cache, slot) && !state.wasReached(cache, slot);
-    if (leaked) state.report('Q04', `${nameOf(state, cache)} ${slot} is in use, but nothing leads to it`);
+  for (let slot = nextAllocated(state.m, cache, 0); slot !== 0; slot = nextAllocated(state.m, cache, slot)) {
+    if (!state.wasReached(cache, slot)) state.report('Q04', `${nameOf(state, cache)} ${slot} is in use, but nothing leads to it`);
   }
 }

@@ -10,6 +10,7 @@ import {
   folioFile,
   folioFlagsWord,
   folioGeneration,
+  folioIsIdle,
   folioMapcountWord,
   folioMapping,
   folioRefcountWord,
@@ -51,7 +52,13 @@ export function sweepFrames(state: SweepState): void {
   countLruBatches(state, uses);
   sweepFreeLists(state, uses);
   sweepZeroPage(state);
-  for (let pfn = 1; pfn < frames; pfn++) sweepFrame(state, uses, pfn as Pfn);
+  for (let pfn = 1; pfn < frames; pfn++) if (!isIdle(state, uses, pfn as Pfn)) sweepFrame(state, uses, pfn as Pfn);
+}
+
+/** Free, in a free list, and nothing counts or leads to it: nothing to say of it. Most frames of a small run are like that. */
+function isIdle({ m }: SweepState, uses: Uses, pfn: Pfn): boolean {
+  if (uses.free[pfn] !== 1 || (uses.entries[pfn] as number) !== 0) return false;
+  return folioIsIdle(m, pfn);
 }
 
 function countEntries(state: SweepState, uses: Uses): void {

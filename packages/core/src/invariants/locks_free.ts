@@ -30,8 +30,16 @@ import { ANON_VMA_CACHE, type CacheId, cachePlaces, MAPPING_CACHE, MM_CACHE, TAB
 import { cacheLockWord, cacheSlots } from '../slab/kmem_cache.ts';
 import type { SweepState } from './sweep_state.ts';
 
+/** All zero when it is free with nobody waiting. */
+const SEM_FREE_WORDS = [SEM_COUNT, SEM_WAIT_LIST, SEM_WAIT_LIST + 1, SEM_WAIT_LOCK, SEM_OSQ];
+
 /** What keeps a rwsem from being free with nobody waiting, or undefined. */
 export function rwsemProblem(m: SharedMemory, sem: Word): string | undefined {
+  const { words } = m;
+  // Most of them are free; the rest is for the message.
+  let any = 0;
+  for (const field of SEM_FREE_WORDS) any |= words[semWord(sem, field)] as number;
+  if (any === 0) return undefined;
   const word = (field: number): number => m.words[semWord(sem, field)] as number;
   if (word(SEM_COUNT) !== 0) return `has the count ${word(SEM_COUNT)}`;
   if (word(SEM_WAIT_LIST) !== 0 || word(SEM_WAIT_LIST + 1) !== 0) return `has CPU ${word(SEM_WAIT_LIST) - 1} in its queue`;
@@ -79,28 +87,29 @@ function servesDevice(m: SharedMemory, id: CpuId): boolean {
 
 /** Every slot, free ones too: the next owner of a slot expects its lock to be free. */
 function eachSlot(m: SharedMemory, cache: CacheId, visit: (slot: number) => void): void {
-  for (let slot = 1; slot <= cacheSlots(m, cache); slot++) visit(slot);
+  const slots = cacheSlots(m, cache);
+  for (let slot = 1; slot <= slots; slot++) visit(slot);
 }
 
 function sweepSpinlocks(state: SweepState): void {
   const { m } = state;
-  const check = (name: string, lock: Word): void => {
+  const check = (kind: string, id: number | string, lock: Word): void => {
     const value = m.words[lock] as number;
-    if (value !== 0) state.report('Q10', `the spinlock of ${name} holds ${value}`);
+    if (value !== 0) state.report('Q10', `the spinlock of ${kind} ${id} holds ${value}`);
   };
-  check('the zone', zoneLockWord);
-  for (const { cache, name } of cachePlaces(m.size)) check(`the pool ${name}`, cacheLockWord(m, cache));
-  eachSlot(m, TABLE_CACHE, (table) => check(`page table ${table}`, tableLockWord(m, table as TableId)));
-  eachSlot(m, MM_CACHE, (mm) => check(`mm ${mm}`, pageTableLockWord(m, mm as MmId)));
-  eachSlot(m, MAPPING_CACHE, (file) => check(`the pages of file ${file}`, pagesLockWord(m, file as MappingId)));
+  check('the', 'zone', zoneLockWord);
+  for (const { cache, name } of cachePlaces(m.size)) check('the pool', name, cacheLockWord(m, cache));
+  eachSlot(m, TABLE_CACHE, (table) => check('page table', table, tableLockWord(m, table as TableId)));
+  eachSlot(m, MM_CACHE, (mm) => check('mm', mm, pageTableLockWord(m, mm as MmId)));
+  eachSlot(m, MAPPING_CACHE, (file) => check('the pages of file', file, pagesLockWord(m, file as MappingId)));
 }
 
 function sweepRwsems(state: SweepState): void {
   const { m } = state;
-  const check = (name: string, sem: Word): void => {
+  const check = (kind: string, id: number, sem: Word): void => {
     const problem = rwsemProblem(m, sem);
-    if (problem !== undefined) state.report('Q10', `the rwsem of ${name} ${problem}`);
+    if (problem !== undefined) state.report('Q10', `the rwsem of ${kind} ${id} ${problem}`);
   };
-  eachSlot(m, ANON_VMA_CACHE, (id) => check(`anon_vma ${id}`, anonVmaLockWord(m, id as AnonVmaId)));
-  eachSlot(m, MAPPING_CACHE, (file) => check(`file ${file}`, i_mmapLockWord(m, file as MappingId)));
+  eachSlot(m, ANON_VMA_CACHE, (id) => check('anon_vma', id, anonVmaLockWord(m, id as AnonVmaId)));
+  eachSlot(m, MAPPING_CACHE, (file) => check('file', file, i_mmapLockWord(m, file as MappingId)));
 }

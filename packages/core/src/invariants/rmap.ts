@@ -31,7 +31,7 @@ import {
   vma_shared_prev,
 } from '../mm/vm_area_struct.ts';
 import { ANON_VMA_CACHE, AVC_CACHE, MAPPING_CACHE } from '../slab/caches.ts';
-import { cacheSlots, isAllocated } from '../slab/kmem_cache.ts';
+import { cacheSlots, isAllocated, nextAllocated } from '../slab/kmem_cache.ts';
 import { entryName, type SweepState } from './sweep_state.ts';
 
 /** What the areas and their links say about one anon_vma. */
@@ -48,8 +48,8 @@ type Chains = Map<VmaId, AnonVmaId[]>;
 
 export function sweepRmap(state: SweepState): void {
   const uses = new Map<AnonVmaId, AnonVmaUses>();
-  for (let slot = 1; slot <= cacheSlots(state.m, ANON_VMA_CACHE); slot++) {
-    if (isAllocated(state.m, ANON_VMA_CACHE, slot)) uses.set(slot as AnonVmaId, { links: 0, active: 0, children: 0, family: 0 });
+  for (let slot = nextAllocated(state.m, ANON_VMA_CACHE, 0); slot !== 0; slot = nextAllocated(state.m, ANON_VMA_CACHE, slot)) {
+    uses.set(slot as AnonVmaId, { links: 0, active: 0, children: 0, family: 0 });
   }
   const chains = sweepLists(state, uses);
   const files = new Map<MappingId, number>();

@@ -15,7 +15,8 @@ export function sweepVmaLocks(state: SweepState): void {
     for (const area of space.areas) sweepAttached(state, space, area);
   }
   const { m } = state;
-  for (let vma = 1; vma <= cacheSlots(m, VMA_CACHE); vma++) {
+  const slots = cacheSlots(m, VMA_CACHE);
+  for (let vma = 1; vma <= slots; vma++) {
     const refcnt = m.words[vmRefcntWord(m, vma as never)];
     if (refcnt !== 0 && !isAllocated(m, VMA_CACHE, vma)) state.report('I04', `area ${vma} is free, but its count is ${refcnt}`);
   }

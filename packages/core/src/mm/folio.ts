@@ -80,6 +80,16 @@ export const folioStampWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, 
 export const folioLockOwnerWord = (m: SharedMemory, pfn: Pfn): Word => word(m, pfn, LOCK_OWNER);
 /** Odd while allocated. For checkers only. */
 export const folioGeneration = (m: SharedMemory, pfn: Pfn): number => m.folios[at(pfn, GENERATION)] as number;
+/** Not allocated, and nothing counted. For checkers only. */
+export function folioIsIdle(m: SharedMemory, pfn: Pfn): boolean {
+  const { folios } = m;
+  const first = pfn << SHIFT;
+  return (
+    ((folios[first + GENERATION] as number) & 1) === 0 &&
+    ((folios[first + REFCOUNT] as number) | (folios[first + MAPCOUNT] as number)) === 0
+  );
+}
+
 export const bumpFolioGeneration = (m: SharedMemory, pfn: Pfn): void => {
   m.folios[at(pfn, GENERATION)] = (folioGeneration(m, pfn) + 1) | 0;
 };

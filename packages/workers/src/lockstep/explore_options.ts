@@ -17,7 +17,7 @@ import type { SwapOptions } from '../swap_options.ts';
 import type { Anchor } from './anchors.ts';
 import type { Choices } from './choices.ts';
 import type { LaneStep } from './lane_step.ts';
-import type { Finding } from './lockstep_order.ts';
+import type { ExplorationTimes, Finding } from './lockstep_order.ts';
 import type { ProgramCuts } from './program_cuts.ts';
 
 /** Programs of one's own, in place of a scenario. */
@@ -110,6 +110,8 @@ export interface ExploreResult {
   readonly steps: number;
   readonly hash: number;
   readonly wallMs: number;
+  /** Where they went. */
+  readonly times: ExplorationTimes;
   /** Choices of a replay that did not fit. */
   readonly diverged: number;
   /** Steps of the last schedule, when they were asked for. */

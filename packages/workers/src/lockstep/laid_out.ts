@@ -335,7 +335,7 @@ async function setUp(machine: Machine, order: SetupOrder): Promise<SetUp> {
 }
 
 function resultOf(result: LockstepResult, seed: number, again: (failure: Failure) => string | undefined): Omit<ExploreResult, 'evidence'> {
-  const { failures, schedules, failing, exhausted, covered, steps, hash, wallMs, diverged, lanes, hung } = result;
+  const { failures, schedules, failing, exhausted, covered, steps, hash, wallMs, diverged, lanes, hung, times } = result;
   const told = failures.map((failure) => ({
     invariant: failure.findings[0]?.id ?? 'unknown',
     message: failure.findings[0]?.message ?? '',
@@ -350,5 +350,5 @@ function resultOf(result: LockstepResult, seed: number, again: (failure: Failure
     ops: failure.ops,
     again: again(failure),
   }));
-  return { schedules, failing, first: told[0], failures: told, exhausted, covered, steps, hash, wallMs, diverged, lanes, hung };
+  return { schedules, failing, first: told[0], failures: told, exhausted, covered, steps, hash, wallMs, diverged, lanes, hung, times };
 }

@@ -75,6 +75,7 @@ export class Leader {
   readonly #board: Board;
   readonly #failed: FailedSchedule[] = [];
   readonly #checkFindings: Finding[] = [];
+  readonly #times = { restoreMs: 0, playMs: 0, checkMs: 0 };
   #schedules = 0;
   #failing = 0;
   #steps = 0;
@@ -98,14 +99,18 @@ export class Leader {
     const { cpu, arena } = this.#context;
     const before = new Snapshot(cpu.memory, arena);
     for (let schedule = from; schedule < to && !this.#context.stopRequested(); schedule++) {
+      const startMs = performance.now();
       this.#reset(before, schedule);
       if (!this.#strategy.begin(this.#board, schedule)) {
         this.#exhausted = true;
         break;
       }
+      const playMs = performance.now();
       this.#play();
+      const judgeMs = performance.now();
       this.#judge(schedule);
       this.#thaw();
+      this.#addTimes(startMs, playMs, judgeMs);
       this.#strategy.end?.(this.#board);
       if (stopAtFirst && this.#failing > 0) break;
     }
@@ -118,6 +123,13 @@ export class Leader {
       lane: this.#part.lane,
       evidence: this.#part.evidence ?? this.#evidence,
     };
+  }
+
+  /** Where the time goes; nothing is decided by it. */
+  #addTimes(startMs: number, playMs: number, judgeMs: number): void {
+    this.#times.restoreMs += playMs - startMs;
+    this.#times.playMs += judgeMs - playMs;
+    this.#times.checkMs += performance.now() - judgeMs;
   }
 
   get #cpus(): number {
@@ -249,6 +261,7 @@ export class Leader {
   #exploration(): Exploration {
     return {
       schedules: this.#schedules,
+      times: this.#times,
       failing: this.#failing,
       failed: this.#failed,
       exhausted: this.#exhausted,

@@ -77,8 +77,16 @@ export interface FailedSchedule {
   readonly ops: readonly number[];
 }
 
+/** Milliseconds of all schedules: before them, in them, and after them. */
+export interface ExplorationTimes {
+  readonly restoreMs: number;
+  readonly playMs: number;
+  readonly checkMs: number;
+}
+
 /** What the leader knows at the end. */
 export interface Exploration {
+  readonly times: ExplorationTimes;
   readonly schedules: number;
   readonly failing: number;
   readonly failed: readonly FailedSchedule[];

@@ -139,6 +139,16 @@ function hang(board: Board, from: number, error: StallError): LockstepResult {
     findings: [finding],
   };
   const schedules = schedule - from + 1;
-  const rest = { steps: 0, hash: 0, diverged: 0, exhausted: false, covered: '', wallMs: 0, lanes: [], evidence: undefined };
+  const rest = {
+    steps: 0,
+    hash: 0,
+    diverged: 0,
+    exhausted: false,
+    covered: '',
+    wallMs: 0,
+    lanes: [],
+    evidence: undefined,
+    times: { restoreMs: 0, playMs: 0, checkMs: 0 },
+  };
   return { ...rest, schedules, failing: 1, failures: [failure], hung: true, board };
 }
