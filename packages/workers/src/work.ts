@@ -19,6 +19,8 @@ export interface WorkContext {
   stopRequested(): boolean;
   /** Tells the watchdog that an operation is done. */
   progress(): void;
+  /** The CPU is between two operations of its program, with nothing under way. Who wants to know of that has put a function here. */
+  atRest?(): void;
 }
 
 /** The default export of a work module. What it returns crosses threads, so it is plain data. */

@@ -51,6 +51,12 @@ export const seconds =
     return value;
   };
 
+/** The one value that --verify takes. */
+export function deepOnly(text: string): 'deep' {
+  if (text !== 'deep') throw new UsageError(`--verify is "${text}", but it must be "deep"; correct it.`);
+  return text;
+}
+
 /** A file named on the command line, seen from where the user typed it: pnpm runs scripts elsewhere. */
 export const userPath = (file: string): string => resolve(process.env['INIT_CWD'] ?? process.cwd(), file);
 

@@ -13,9 +13,11 @@ import { RESULT_SCHEMA } from '../run_result.ts';
 import {
   type CliCommand,
   type CliContext,
+  deepOnly,
   EXIT_BAD,
   EXIT_GOOD,
   EXIT_INTERRUPTED,
+  INJECT_HELP,
   integer,
   POLICY_HELP,
   SEED_MAX,
@@ -39,6 +41,8 @@ interface ExploreFlags extends FailureFlags {
   readonly policy: string;
   readonly mutant: string | undefined;
   readonly races: boolean;
+  readonly verify: 'deep' | undefined;
+  readonly inject: readonly string[];
   readonly all: boolean;
   readonly json: string | undefined;
 }
@@ -67,6 +71,8 @@ export const exploreCommand: CliCommand = (program, context) => {
     .option('--policy <name>', POLICY_HELP, 'linux-6.18')
     .option('--mutant <id>', 'a real bug to have (see faultlab list mutants)')
     .option('--races', 'look for accesses that no lock orders, although nothing went wrong (slower)', false)
+    .option('--verify <how>', "'deep': sweep also within schedules, whenever everybody is between two operations", deepOnly)
+    .option('--inject <spec>', INJECT_HELP, (text: string, before: readonly string[]) => [...before, text], [])
     .option('--all', 'go on after a failure, and count them', false)
     .option('--json <file>', 'write the result as JSON, too; faultlab again takes it')
     .addHelpText('after', EXAMPLES)
@@ -104,6 +110,8 @@ async function run(flags: ExploreFlags, context: CliContext): Promise<void> {
       seed,
       all,
       ...(races ? { races } : {}),
+      deep: flags.verify === 'deep',
+      inject: flags.inject.join(','),
       signal: interrupt.signal,
       ...(depth === undefined ? {} : { depth }),
       ...(bound === undefined ? {} : { bound }),

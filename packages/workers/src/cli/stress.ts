@@ -19,6 +19,7 @@ import { runStress, type StressOutcome } from '../stress/run_stress.ts';
 import {
   type CliCommand,
   type CliContext,
+  deepOnly,
   INJECT_HELP,
   integer,
   POLICY_HELP,
@@ -57,7 +58,12 @@ export const stressCommand: CliCommand = (program, context) => {
     .option('--cpus <n>', 'CPUs, each of them a thread', integer('--cpus', 1, CPUS_MAX), defaultStressCpus())
     .option('--seconds <s>', 'how long', seconds('--seconds', SECONDS_MAX), SECONDS_DEFAULT)
     .option('--seed <n>', 'what everything is drawn from (default: a new one each time)', integer('--seed', 0, SEED_MAX))
-    .option('--verify', 'check more, at a lower speed', false)
+    .option(
+      '--verify [deep]',
+      "check more, at a lower speed; 'deep': in short slices, with all sweeps after each",
+      (text): boolean | 'deep' => deepOnly(text),
+      false as boolean | 'deep',
+    )
     .option('--inject <spec>', INJECT_HELP, parseInject)
     .option('--stall-ms <n>', STALL_HELP, stallMs)
     .option('--json <file>', 'write the result as JSON, too')

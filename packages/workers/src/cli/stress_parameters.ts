@@ -26,7 +26,7 @@ export interface StressFlags extends HuntFlags {
   readonly cpus: number;
   readonly seconds: number;
   readonly seed: number | undefined;
-  readonly verify: boolean;
+  readonly verify: boolean | 'deep';
   readonly stallMs: number | undefined;
   readonly inject: readonly Injection[] | undefined;
   readonly json: string | undefined;
@@ -45,6 +45,8 @@ export interface StressParameters {
   readonly seconds: number;
   readonly seed: number;
   readonly verify: boolean;
+  /** Short slices, with all sweeps after each. */
+  readonly deep?: boolean;
   /** Absent: as the machine decides. */
   readonly stallMs?: number;
   readonly inject: readonly Injection[];
@@ -60,7 +62,8 @@ export async function parametersOf(flags: StressFlags): Promise<{ readonly param
     cpus: flags.cpus,
     seconds: flags.seconds,
     seed: flags.seed ?? randomInt(2 ** 31),
-    verify: flags.verify,
+    verify: flags.verify !== false,
+    deep: flags.verify === 'deep',
     ...(flags.stallMs === undefined ? {} : { stallMs: flags.stallMs }),
     inject: flags.inject ?? [],
   };

@@ -26,6 +26,8 @@ export interface AgainParameters {
   readonly verify: boolean;
   /** See program_cuts.ts. */
   readonly cuts: string;
+  /** What goes wrong on request, as --inject takes it; empty for nothing. At the end of the word, and not there when empty. */
+  readonly inject: string;
   readonly hash: number;
   /** See choices.ts. */
   readonly choices: string;
@@ -42,7 +44,14 @@ const UNVERIFIED = 'u';
 export function againText(p: AgainParameters): string {
   const flags = `${p.races ? RACES : ''}${p.verify ? '' : UNVERIFIED}`;
   const seeds = [p.count, p.seed, p.programSeed];
-  const rest = [p.mutant || NONE, flags || NONE, p.cuts, p.hash.toString(16), p.choices];
+  const rest = [
+    p.mutant || NONE,
+    flags || NONE,
+    p.cuts,
+    p.hash.toString(16),
+    p.choices,
+    ...(p.inject === '' ? [] : [encodeURIComponent(p.inject)]),
+  ];
   return [VERSION, p.scenario, p.cpus, p.policy, p.arch, ...seeds, ...rest].join(':');
 }
 
@@ -50,7 +59,7 @@ export function againText(p: AgainParameters): string {
 export function parseAgain(text: string): AgainParameters {
   const fields = fieldsOf(text);
   const [, scenario = '', cpus, policy = '', arch = '', count, seed, programSeed, mutant = NONE, flags = NONE, cuts = NONE] = fields;
-  const [hash = '', choices = ''] = fields.slice(FIELDS - 2);
+  const [hash = '', choices = '', inject = ''] = fields.slice(FIELDS - 2);
   const number = (name: string, value: string | undefined): number => {
     if (value === undefined || !/^\d{1,10}$/.test(value))
       throw new UsageError(`${name} of the schedule is "${value}", but it must be a whole number.`);
@@ -70,15 +79,24 @@ export function parseAgain(text: string): AgainParameters {
     races: flags.includes(RACES),
     verify: !flags.includes(UNVERIFIED),
     cuts,
+    inject: decoded(inject),
     hash: Number.parseInt(hash, 16),
     choices,
   };
 }
 
+function decoded(inject: string): string {
+  try {
+    return decodeURIComponent(inject);
+  } catch {
+    throw new UsageError(`The injections of the schedule are "${inject}", which is no text; copy the whole word.`);
+  }
+}
+
 /** The parts of a word of this version. */
 function fieldsOf(text: string): string[] {
   const fields = text.trim().split(':');
-  if (fields.length === FIELDS && fields[0] === VERSION) return fields;
+  if ((fields.length === FIELDS || fields.length === FIELDS + 1) && fields[0] === VERSION) return fields;
   if (fields.length === OLD_FIELDS && fields[0] === OLD_VERSION) {
     return [VERSION, ...fields.slice(1, 4), 'x86', ...fields.slice(4, 8), NONE, NONE, ...fields.slice(8)];
   }

@@ -96,6 +96,9 @@ export const C_PRIORITY = 22;
 /** Operations of its program that are over, and steps since the last of them: where the CPU is, whatever the others do. */
 export const C_OPS = 23;
 export const C_OP_STEPS = 24;
+/** Both as they were when the CPU was last between two operations (rest_sweep.ts). */
+export const C_REST_OPS = 25;
+export const C_REST_STEPS = 26;
 
 const DEVIATIONS_BASE: number = CPU_BASE + LOCKSTEP_CPUS_MAX * CPU_WORDS;
 /** A deviation is the number of the choice, the CPU, and who chose where: see anchors.ts. */

@@ -10,23 +10,28 @@ import { rcu_idle_enter, rcu_idle_exit } from '@faultlab/core/locking/rcu';
 import { checkFreeze, endWait } from '@faultlab/core/memory/park';
 import { PC_PROGRESS, PC_RUN_STATE, PC_TASK_STATE, RUN_DONE } from '@faultlab/core/memory/percpu';
 import { TASK_RUNNING } from '@faultlab/core/sched/task';
+import type { InjectionPlan } from '@faultlab/core/trace/injector';
 import { isStopped, leave } from '../doorbell.ts';
 import { machineState } from '../machine_state.ts';
 import type { WorkContext } from '../work.ts';
 import { B_CLOSING, B_ENDED, B_PROGRAM_SEED, B_RACES, B_SCHEDULE, B_STEPS, ENDED_DEADLOCK, ENDED_THROWN, ENDED_WELL } from './board.ts';
 import { collectEvidence, type Evidence } from './evidence.ts';
+import type { Finding, RacePair } from './finding.ts';
 import type { LockstepGate } from './gate.ts';
 import { LaneRecorder } from './lane_recorder.ts';
 import type { LaneStep } from './lane_step.ts';
-import type { Finding, LockstepOrder, PartWork } from './lockstep_order.ts';
-import { RaceDetector } from './races/race_detector.ts';
+import type { LockstepOrder, PartWork, WatchedAccess } from './lockstep_order.ts';
+import { type Access, RaceDetector } from './races/race_detector.ts';
 import { raceMessage, racyStack } from './races/race_text.ts';
 import { recordedMemory } from './races/recording_view.ts';
+import { everybodyRests, noteRest, sweepAtRest } from './rest_sweep.ts';
 import { siteOf, withoutNumbers } from './site.ts';
 import { stateLines } from './state_lines.ts';
 
 /** Findings that a thread keeps. */
 const FINDINGS_KEPT = 16;
+/** Accesses to a watched word that a thread keeps. */
+const WATCHED_KEPT = 256;
 
 export class CpuPart {
   readonly #context: WorkContext;
@@ -35,6 +40,8 @@ export class CpuPart {
   readonly #work: PartWork;
   readonly findings: Finding[] = [];
   evidence: Evidence | undefined;
+  /** The last accesses to the word that is watched. */
+  readonly watched: WatchedAccess[] = [];
   #races: RaceDetector | null = null;
   #lanes: LaneRecorder | null = null;
 
@@ -107,9 +114,26 @@ export class CpuPart {
       trace: trace && memory.size.traceEntries > 0,
       // A device that spins until a request is due would count operations for nothing.
       spin: spin && roles[id] !== 'server',
+      inject: this.#injections(id),
       gate: this.#gate,
       points: this.#gate,
     });
+  }
+
+  /** Every schedule draws what goes wrong from the seed of its programs. */
+  #injections(id: number): InjectionPlan | null {
+    const plan = this.#order.inject[id] ?? null;
+    return plan === null ? null : { ...plan, seed: this.#order.board[B_PROGRAM_SEED] as number };
+  }
+
+  #atRest(): void {
+    const { board, policy, arch, roles } = this.#order;
+    const { id: me, memory } = this.#context.cpu;
+    noteRest(board, me);
+    if (!everybodyRests(board, memory)) return;
+    sweepAtRest(memory, this.#context.arena, roles.length, (id) =>
+      createCpu({ id: id as CpuId, memory, now: this.#gate.now, policy, arch, verify: false, spin: false }),
+    );
   }
 
   /** Called by the leader's part before a schedule: what happened in those before is over. */
@@ -138,14 +162,22 @@ export class CpuPart {
   }
 
   #newDetector(): RaceDetector | null {
-    const { races, roles } = this.#order;
+    const { races, roles, watch } = this.#order;
     if (races === null) return null;
     const { memory, id } = this.#context.cpu;
-    return new RaceDetector(races, roles.length, id, (race) => {
+    const detector = new RaceDetector(races, roles.length, id, (race, stack) => {
       const { board } = this.#order;
       board[B_RACES] = (board[B_RACES] as number) + 1;
-      this.#found('race', raceMessage(memory.layout, race), racyStack(new Error('race').stack ?? ''));
+      const { word, other, otherAccess } = race;
+      this.#found('race', raceMessage(memory.layout, race), racyStack(stack), { word, other, otherAccess });
     });
+    if (watch !== null) detector.watch(watch, (access, stack) => this.#noteWatched(access, stack));
+    return detector;
+  }
+
+  #noteWatched(access: Access, stack: string): void {
+    if (this.watched.length >= WATCHED_KEPT) this.watched.shift();
+    this.watched.push({ cpu: this.#context.cpu.id, access, step: this.#order.board[B_STEPS] as number, stack: racyStack(stack) });
   }
 
   #contextOf(cpu: Cpu): WorkContext {
@@ -170,6 +202,7 @@ export class CpuPart {
         gate.progress();
         cpu.words[progressWord] = ((cpu.words[progressWord] as number) + 1) | 0;
       },
+      ...(this.#order.deep ? { atRest: () => this.#atRest() } : {}),
     };
   }
 
@@ -188,7 +221,7 @@ export class CpuPart {
     else this.#found('livelock', `no CPU finished anything in ${stillMax} operations (${board[B_STEPS]} in all)`, '');
   }
 
-  #found(id: string, message: string, stack: string): void {
+  #found(id: string, message: string, stack: string, race?: RacePair): void {
     if (this.findings.length >= FINDINGS_KEPT) return;
     const { board } = this.#order;
     const { cpu, arena } = this.#context;
@@ -204,6 +237,7 @@ export class CpuPart {
       site: this.#site(id, message, stack),
       state,
       step: board[B_STEPS] as number,
+      ...(race === undefined ? {} : { race }),
     });
   }
 }

@@ -69,6 +69,10 @@ export interface ExploreOptions {
   readonly signal?: AbortSignal;
   /** Look for accesses that nothing orders, although nothing went wrong (races/race_detector.ts). */
   readonly races?: boolean;
+  /** Sweep also within schedules, whenever everybody is between two operations (rest_sweep.ts). */
+  readonly deep?: boolean;
+  /** What goes wrong on request, as --inject takes it (docs/INJECTION.md). */
+  readonly inject?: string;
   /** Instead of a strategy: a schedule as near to these choices as the programs allow. */
   readonly anchors?: readonly Anchor[];
   /** What shrinking has left of the programs and the layout; all of it when not given. */

@@ -29,20 +29,29 @@ export function exploreFailureBlock(shown: ShownFailure, folder?: string): strin
   const counted = `Schedule ${schedule}: ${steps} operations, ${choices.length} choices that are not the default, hash ${hash.toString(16)}.`;
   const shrunk = before === undefined ? [] : [`It was shrunk from ${sizeText(before)}.`];
   if (evidence === undefined || again === undefined)
-    return [...bareBlock(failure), ...notes, counted, ...againLines(again), ...folderLine(folder)];
+    return [...bareBlock(failure), ...notes, ...raceLines(failure), counted, ...againLines(again), ...folderLine(folder)];
   return failureBlock(evidence, `faultlab again ${again}`, {
     parameters: failureParameters(failure, again),
     lanes: ['The schedule:', ...laneTrace(lanes, failure.findings[0], evidence.cpuTitles)],
-    notes: [...notes, counted, ...shrunk],
+    notes: [...notes, ...raceLines(failure), counted, ...shrunk],
     ...(folder === undefined ? {} : { folder }),
   });
+}
+
+/** Where both accesses of the first race are. */
+function raceLines({ findings }: ExploreFailure): string[] {
+  const found = findings.find(({ race }) => race?.otherStack !== undefined);
+  if (found?.race?.otherStack === undefined) return [];
+  const { cpu, stack, race } = found;
+  const { other, otherAccess, otherStack } = race;
+  return [`The race, CPU ${cpu}:`, ...stack.split('\n'), `and the ${otherAccess} by CPU ${other}:`, ...(otherStack ?? '').split('\n')];
 }
 
 const folderLine = (folder: string | undefined): string[] => (folder === undefined ? [] : [folder]);
 
 /** Everything that the schedule depends on but the choices. */
 export function failureParameters(failure: ExploreFailure, again: string): Record<string, string | number | boolean> {
-  const { choices: _, hash, mutant, cuts, count, ...parameters } = parseAgain(again);
+  const { choices: _, hash, mutant, cuts, count, inject, ...parameters } = parseAgain(again);
   const left = cuts === '-' ? {} : { cuts };
   return {
     site: JSON.stringify(signatureOf(failure)),
@@ -50,6 +59,7 @@ export function failureParameters(failure: ExploreFailure, again: string): Recor
     ops: count,
     ...(mutant === '' ? {} : { mutant }),
     ...left,
+    ...(inject === '' ? {} : { inject }),
     steps: failure.steps,
     hash: hash.toString(16),
     node: process.version,

@@ -2,6 +2,7 @@
  * What a thread found wrong in a schedule, as plain data.
  * Next: lockstep_order.ts
  */
+import type { Access } from './races/race_detector.ts';
 
 /** What was broken. */
 export interface Finding {
@@ -18,4 +19,15 @@ export interface Finding {
   readonly step: number;
   /** What every CPU was doing, and who held and waited for what. */
   readonly state: readonly string[];
+  /** Of a race: the other access. */
+  readonly race?: RacePair;
+}
+
+/** The other side of a race, and where it was. */
+export interface RacePair {
+  readonly word: number;
+  readonly other: number;
+  readonly otherAccess: Access;
+  /** Known once the schedule was repeated with a watch on the word. */
+  readonly otherStack?: string;
 }

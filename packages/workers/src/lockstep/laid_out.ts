@@ -19,8 +19,8 @@ import { ARCH_ENTRIES } from '@faultlab/core/policy/arch_entries';
 import { POLICIES } from '@faultlab/core/policy/policies';
 import { KTHREAD_NAMES, KTHREAD_REST, type KthreadName, registerKthread } from '@faultlab/core/sched/kthread';
 import { type DeviceConfig, needsThread, resolveDevice } from '../device/device_options.ts';
+import { type Injection, injectText } from '../inject/injections.ts';
 import { bootMachine, type Machine } from '../machine.ts';
-import type { DissolveOrder } from '../program/dissolve_work.ts';
 import { firstOps, opCount } from '../program/kept_ops.ts';
 import type { Op } from '../program/op.ts';
 import type { Program } from '../program/program.ts';
@@ -31,11 +31,14 @@ import { scenarioByName } from '../scenarios/by_name.ts';
 import { switchOn } from '../swap_options.ts';
 import type { Actor } from './actor_work.ts';
 import { againText } from './again_text.ts';
+import type { CheckOrder } from './check_work.ts';
 import { choicesText } from './choices.ts';
 import { evidenceResult } from './evidence.ts';
 import type { ExploredPrograms, ExploreOptions, ExploreResult } from './explore_options.ts';
+import { injectIntoDevices, lockstepInjections, mendDevices, plansOf, readyFor } from './lockstep_inject.ts';
 import type { Role } from './lockstep_order.ts';
 import { cutProgram, cutsText, type ProgramCuts } from './program_cuts.ts';
+import { racyWord, withBothStacks } from './races/race_stacks.ts';
 import { type Failure, type LockstepResult, type LockstepRun, runLockstep } from './run_lockstep.ts';
 import { type StrategyPlan, strategyPlan } from './strategy_plan.ts';
 
@@ -88,6 +91,7 @@ export type ExploreTurn = Pick<
   | 'races'
   | 'cuts'
   | 'lanes'
+  | 'deep'
 >;
 
 /**
@@ -171,13 +175,19 @@ export class LaidOut implements AsyncDisposable {
     const plan = planOf(turn);
     // A search that goes through schedules one by one is one of the same programs.
     const programSeed = turn.programSeed ?? (plan.kind === 'dfs' || plan.kind === 'exhaustive' ? seed : undefined);
-    const order: DissolveOrder = { ...this.#made, swaps: (programs.swaps ?? []).map((_, area) => area) };
+    const order: CheckOrder = {
+      ...this.#made,
+      swaps: (programs.swaps ?? []).map((_, area) => area),
+      natures: this.#devices,
+      seed: layoutSeed,
+    };
     machine.memory.words[H_MUTANT] = turn.mutant === undefined ? NO_MUTANT : mutantById(turn.mutant).number;
-    const result = await runLockstep(machine, {
+    const run: LockstepRun = {
       ...this.#parts(turn.cuts),
       check: { module: CHECK, data: order },
       plan,
       seed,
+      deep: turn.deep ?? false,
       schedules: turn.schedules ?? SCHEDULES_DEFAULT,
       stopAtFirst: turn.all !== true,
       ...(programSeed === undefined ? {} : { programSeed }),
@@ -187,7 +197,10 @@ export class LaidOut implements AsyncDisposable {
       ...(turn.stillMax === undefined ? {} : { stillMax: turn.stillMax }),
       ...(turn.seconds === undefined ? {} : { seconds: turn.seconds }),
       ...(turn.signal === undefined ? {} : { signal: turn.signal }),
-    });
+    };
+    injectIntoDevices(machine.memory, this.#devices, this.#explored.inject, layoutSeed);
+    const result = await this.#withStacks(await runLockstep(machine, run), run);
+    mendDevices(machine.memory, this.#devices, layoutSeed);
     return { ...resultOf(result, seed, (failure) => this.#againOf(failure, turn)), evidence: this.#evidenceOf(result) };
   }
 
@@ -202,12 +215,29 @@ export class LaidOut implements AsyncDisposable {
     return evidenceResult(evidence, first.findings, { policy: this.#machine.config.policy.name, cpus, seed, cpuTitles });
   }
 
+  /** The first failure, if it is a race, is played once more, so that both accesses say where they are. */
+  async #withStacks(result: LockstepResult, run: LockstepRun): Promise<LockstepResult> {
+    const [first, ...others] = result.failures;
+    const word = first === undefined ? undefined : racyWord(first);
+    if (first === undefined || word === undefined || !this.#machine.usable) return result;
+    const plan: StrategyPlan = { kind: 'replay', choices: first.choices };
+    const again = await runLockstep(this.#machine, {
+      ...run,
+      plan,
+      schedules: 1,
+      programSeed: first.programSeed,
+      watch: word,
+      lanes: false,
+    });
+    return { ...result, failures: [withBothStacks(first, word, again), ...others] };
+  }
+
   #programs(): Program[] {
-    return Array.from({ length: this.#explored.cpus }, (_, cpu) => this.#explored.programs.program(cpu));
+    return Array.from({ length: this.#explored.cpus }, (_, cpu) => readyFor(this.#explored.programs.program(cpu), this.#explored.inject));
   }
 
   /** Who is who, and does what. */
-  #parts(cuts: ProgramCuts | undefined): Pick<LockstepRun, 'work' | 'data' | 'role'> {
+  #parts(cuts: ProgramCuts | undefined): Pick<LockstepRun, 'work' | 'data' | 'role' | 'inject'> {
     const { cpus } = this.#explored;
     const background = this.#explored.programs.background ?? [];
     const served = servedOf(this.#devices);
@@ -225,12 +255,12 @@ export class LaidOut implements AsyncDisposable {
       return { kind: 'kthread', name: background[cpu - cpus - served.length] as KthreadName };
     };
     const role = (cpu: number): Role => (cpu >= cpus ? 'server' : programs[cpu]?.helper === true ? 'helper' : 'program');
-    return { work: ACTORS, data, role };
+    return { work: ACTORS, data, role, inject: plansOf(this.#explored.inject, role, this.#explored.seed) };
   }
 
   /** Only what has a name can be said in a word. */
   #againOf(failure: Failure, { mutant = '', races = false, cuts }: ExploreTurn): string | undefined {
-    const { name, cpus, count, seed } = this.#explored;
+    const { name, cpus, count, seed, inject } = this.#explored;
     const { policy, arch, verify } = this.#machine.config;
     if (name === undefined || !POLICIES.includes(policy) || !ARCH_ENTRIES.includes(arch)) return undefined;
     return againText({
@@ -245,6 +275,7 @@ export class LaidOut implements AsyncDisposable {
       races,
       verify,
       cuts: cutsText(cuts),
+      inject: injectText(inject),
       hash: failure.hash,
       choices: choicesText(failure.choices),
     });
@@ -294,14 +325,16 @@ interface Explored {
   readonly count: number;
   readonly seed: number;
   readonly programs: ExploredPrograms;
+  readonly inject: readonly Injection[];
 }
 
 function exploredOf(options: ExploreOptions, frames: number): Explored {
+  const inject = lockstepInjections(options.inject);
   const { scenario, programs, cpus = CPUS_DEFAULT, count = COUNT_DEFAULT, seed = 1 } = options;
   if ((scenario === undefined) === (programs === undefined)) {
     throw new UsageError('An exploration needs a scenario or programs, and not both; give one of them.');
   }
-  if (programs !== undefined) return { name: undefined, cpus, count, seed, programs };
+  if (programs !== undefined) return { name: undefined, cpus, count, seed, programs, inject };
   const chosen = typeof scenario === 'string' ? scenarioByName(scenario) : (scenario as Scenario);
   const { cpusMin = 1 } = chosen;
   if (cpus < cpusMin) throw new UsageError(`Scenario ${chosen.name} needs ${cpusMin} CPUs, but there are ${cpus}; raise cpus.`);
@@ -312,6 +345,7 @@ function exploredOf(options: ExploreOptions, frames: number): Explored {
     cpus,
     count,
     seed,
+    inject,
     programs: {
       setup: chosen.setup(shape),
       program: (cpu) => ({ ...chosen.program(cpu, shape), count }),

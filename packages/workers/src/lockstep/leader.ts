@@ -51,6 +51,7 @@ import type { CpuPart } from './cpu_part.ts';
 import { collectEvidence, type Evidence } from './evidence.ts';
 import type { LockstepGate } from './gate.ts';
 import type { Check, Exploration, FailedSchedule, Finding, LockstepOrder, Role, ThreadReport } from './lockstep_order.ts';
+import { noteRest } from './rest_sweep.ts';
 import { siteOf, withoutNumbers } from './site.ts';
 import { Snapshot } from './snapshot.ts';
 import { stateLines } from './state_lines.ts';
@@ -122,6 +123,7 @@ export class Leader {
       exploration: this.#exploration(),
       lane: this.#part.lane,
       evidence: this.#part.evidence ?? this.#evidence,
+      watched: this.#part.watched,
     };
   }
 
@@ -175,6 +177,7 @@ export class Leader {
       this.#setProgress(cpu, schedule + 1);
       board[cpuAt(cpu, C_OPS)] = 0;
       board[cpuAt(cpu, C_OP_STEPS)] = 0;
+      noteRest(board, cpu);
     }
   }
 

@@ -5,6 +5,7 @@
 import type { Violation } from '@faultlab/core/invariants/sweep';
 import type { ArchEntry } from '@faultlab/core/policy/arch_entry';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
+import type { InjectionPlan } from '@faultlab/core/trace/injector';
 import type { WorkContext } from '../work.ts';
 import type { Anchor } from './anchors.ts';
 import type { Board } from './board.ts';
@@ -12,6 +13,7 @@ import type { Choices } from './choices.ts';
 import type { Evidence } from './evidence.ts';
 import type { Finding } from './finding.ts';
 import type { LaneStep } from './lane_step.ts';
+import type { Access } from './races/race_detector.ts';
 import type { StrategyPlan } from './strategy_plan.ts';
 
 export type { Finding } from './finding.ts';
@@ -54,6 +56,12 @@ export interface LockstepOrder {
   readonly stopAtFirst: boolean;
   /** State of the race detector (races/race_detector.ts), when races are looked for. */
   readonly races: Int32Array | null;
+  /** A word whose accesses are written down with their stacks, by whoever looks for races. */
+  readonly watch: number | null;
+  /** Sweeps also within schedules (rest_sweep.ts). */
+  readonly deep: boolean;
+  /** What each CPU is to meet, but for the seed, which is that of the programs. */
+  readonly inject: readonly (InjectionPlan | null)[];
   /** Every step is reported, with all that can be said of it; for a single schedule. */
   readonly lanes: boolean;
   /** Every operation is written down on the board. */
@@ -62,6 +70,14 @@ export interface LockstepOrder {
   readonly tickUs: number;
   /** Operations without progress of anybody that are called a livelock. */
   readonly stillMax: number;
+}
+
+/** An access to a word that is watched. */
+export interface WatchedAccess {
+  readonly cpu: number;
+  readonly access: Access;
+  readonly step: number;
+  readonly stack: string;
 }
 
 /** A schedule that went wrong, and all that repeats it. */
@@ -108,4 +124,5 @@ export interface ThreadReport {
   readonly lane: readonly LaneStep[];
   /** The machine when the first failure was found, if this thread found it, when steps were asked for. */
   readonly evidence: Evidence | undefined;
+  readonly watched: readonly WatchedAccess[];
 }

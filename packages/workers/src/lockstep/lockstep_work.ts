@@ -38,7 +38,8 @@ function follow({ board }: LockstepOrder, gate: LockstepGate, part: CpuPart): Th
   Atomics.notify(board, B_READY);
   for (;;) {
     gate.awaitTurn();
-    if (board[B_PHASE] === PHASE_OVER) return { findings: part.findings, exploration: null, lane: part.lane, evidence: part.evidence };
+    if (board[B_PHASE] === PHASE_OVER)
+      return { findings: part.findings, exploration: null, lane: part.lane, evidence: part.evidence, watched: part.watched };
     part.play();
   }
 }

@@ -3,13 +3,14 @@
  * Next: lockstep_work.ts is the threads' side, explore.ts brings scenarios and programs.
  */
 import { StallError } from '@faultlab/core/base/errors';
+import type { InjectionPlan } from '@faultlab/core/trace/injector';
 import type { Machine } from '../machine.ts';
 import { readAnchors } from './anchors.ts';
 import { B_HASH, B_PROGRAM_SEED, B_SCHEDULE, B_STEPS, type Board, createBoard } from './board.ts';
 import { readChoices } from './choices.ts';
 import type { Evidence } from './evidence.ts';
 import type { LaneStep } from './lane_step.ts';
-import type { Called, Exploration, FailedSchedule, Finding, LockstepOrder, Role, ThreadReport } from './lockstep_order.ts';
+import type { Called, Exploration, FailedSchedule, Finding, LockstepOrder, Role, ThreadReport, WatchedAccess } from './lockstep_order.ts';
 import { detectorWords } from './races/race_detector.ts';
 import type { StrategyPlan } from './strategy_plan.ts';
 
@@ -40,6 +41,12 @@ export interface LockstepRun {
   readonly lanes?: boolean;
   /** Look for accesses that no lock orders. */
   readonly races?: boolean;
+  /** With `races`: a word whose accesses are to be written down. */
+  readonly watch?: number;
+  /** Sweeps within schedules. */
+  readonly deep?: boolean;
+  /** What a CPU is to meet. */
+  readonly inject?: (cpu: number) => InjectionPlan | null;
   readonly spin?: boolean;
   /** Ends the exploration after the schedule that it is in. */
   readonly signal?: AbortSignal;
@@ -61,6 +68,8 @@ export interface LockstepResult extends Omit<Exploration, 'failed'> {
   readonly lanes: readonly LaneStep[];
   /** The machine when the first failure was found; with the steps. */
   readonly evidence: Evidence | undefined;
+  /** Accesses to the word that was watched, in their order. */
+  readonly watched: readonly WatchedAccess[];
   readonly board: Board;
 }
 
@@ -87,6 +96,9 @@ export async function runLockstep(machine: Machine, run: LockstepRun): Promise<L
     programSeed: run.programSeed ?? null,
     stopAtFirst: run.stopAtFirst ?? true,
     races: run.races === true ? new Int32Array(new SharedArrayBuffer(4 * detectorWords(machine.memory.layout.words, config.cpus))) : null,
+    watch: run.watch ?? null,
+    deep: run.deep ?? false,
+    inject: roles.map((_, cpu) => run.inject?.(cpu) ?? null),
     record: run.record ?? false,
     lanes: run.lanes ?? false,
     tickUs: run.tickUs ?? TICK_US_DEFAULT,
@@ -108,7 +120,8 @@ export async function runLockstep(machine: Machine, run: LockstepRun): Promise<L
     const failures = failed.map((one) => ({ ...one, findings: findings.filter(({ schedule }) => schedule === one.schedule) }));
     const lanes = answers.flatMap(({ lane }) => lane).sort((one, other) => one.step - other.step);
     const evidence = answers.find((answer) => answer.evidence !== undefined)?.evidence;
-    return { ...exploration, failures, lanes, evidence, hung: false, wallMs, board };
+    const watched = answers.flatMap((answer) => answer.watched).sort((one, other) => one.step - other.step);
+    return { ...exploration, failures, lanes, evidence, watched, hung: false, wallMs, board };
   } catch (error) {
     if (!(error instanceof StallError)) throw error;
     return hang(board, from, error);
@@ -148,6 +161,7 @@ function hang(board: Board, from: number, error: StallError): LockstepResult {
     wallMs: 0,
     lanes: [],
     evidence: undefined,
+    watched: [],
     times: { restoreMs: 0, playMs: 0, checkMs: 0 },
   };
   return { ...rest, schedules, failing: 1, failures: [failure], hung: true, board };

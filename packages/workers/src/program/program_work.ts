@@ -126,6 +126,7 @@ class ProgramRun {
     this.#context.progress();
     if (this.#actor.signals) handleSignals(cpu);
     betweenOps(cpu);
+    this.#context.atRest?.();
   }
 
   result(): ProgramResult {

@@ -20,7 +20,7 @@ import { vmstatTable } from './vmstat_table.ts';
 /** Share of the host beyond which other programs spoil the times. */
 const SCARCE_SHARE = 0.2;
 
-type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verify' | 'scenarios' | 'inject'> & {
+type StressParameters = Pick<StressOptions, 'cpus' | 'seconds' | 'seed' | 'verify' | 'deep' | 'scenarios' | 'inject'> & {
   readonly policy: string;
   readonly arch?: string;
 };
@@ -83,7 +83,7 @@ export function verdictLine(parameters: StressParameters, outcome: StressOutcome
     `cpus=${parameters.cpus}`,
     `seconds=${parameters.seconds}`,
     `seed=${parameters.seed}`,
-    `verify=${parameters.verify}`,
+    `verify=${parameters.deep === true ? 'deep' : parameters.verify}`,
     ...(inject.length === 0 ? [] : [`inject=${injectText(inject)}`]),
     `faults=${faultsOf(totals.counters)}`,
     `violations=${failed?.violations.length ?? 0}`,
@@ -99,11 +99,11 @@ const isReference = ({ arch = 'x86' }: StressParameters): boolean => arch === 'x
 
 /** The command that repeats a slice. */
 function again(parameters: StressParameters, scenario: string, seed: number): string {
-  const { policy, cpus, seconds, verify, inject = [] } = parameters;
+  const { policy, cpus, seconds, verify, deep = false, inject = [] } = parameters;
   const arch = isReference(parameters) ? '' : ` --arch ${parameters.arch}`;
   const options = `--scenario ${scenario} --policy ${policy}${arch} --cpus ${cpus} --seconds ${seconds} --seed ${seed}`;
   const injected = inject.length === 0 ? '' : ` --inject ${injectText(inject)}`;
-  return `npx --yes pnpm@12 stress ${options}${verify ? ' --verify' : ''}${injected}`;
+  return `npx --yes pnpm@12 stress ${options}${deep ? ' --verify deep' : verify ? ' --verify' : ''}${injected}`;
 }
 
 /** What the threads received of the host, and what others took meanwhile. */

@@ -23,6 +23,8 @@ export interface StressOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly verify: boolean;
+  /** Slices as short as can be: after each of them everybody stops, and all is swept. */
+  readonly deep?: boolean;
   readonly inject?: readonly Injection[];
   /** Keep the last events of the CPUs of every slice, for `lastSlice`. */
   readonly keepTrace?: boolean;
@@ -90,7 +92,8 @@ export async function runStress(options: StressOptions): Promise<StressOutcome> 
   const others = othersWatch();
   const elapsedMs = (): number => earlierMs + performance.now() - startedMs;
   const leftSeconds = (): number => seconds - elapsedMs() / 1000;
-  const share = Math.min(Math.max(seconds / scenarios.length, SLICE_SECONDS_MIN), SLICE_SECONDS_MAX);
+  const longest = options.deep === true ? SLICE_SECONDS_MIN : SLICE_SECONDS_MAX;
+  const share = Math.min(Math.max(seconds / scenarios.length, SLICE_SECONDS_MIN), longest);
   let failed: ScenarioResult | undefined;
   let lastSlice: ScenarioResult | undefined;
   let slice = slicesBefore;

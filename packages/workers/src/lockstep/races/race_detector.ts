@@ -40,27 +40,48 @@ const NOTHING = -1;
 /** Words of shared memory that a detector needs for an arena of that size. */
 export const detectorWords = (arenaWords: number, threads: number): number => threads * threads + arenaWords * VECTORS * threads;
 
+/** Deep enough for the frames of the model below those of the detector. */
+const FRAMES = 40;
+
+function stackHere(): string {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = FRAMES;
+  const { stack = '' } = new Error('access');
+  Error.stackTraceLimit = before;
+  return stack;
+}
+
 export class RaceDetector {
   readonly #state: Int32Array;
   readonly #threads: number;
   readonly #me: number;
   readonly #mine: number;
-  readonly #onRace: (race: Race) => void;
+  readonly #onRace: (race: Race, stack: string) => void;
+  #watched = NOTHING;
+  #onWatched: (access: Access, stack: string) => void = () => {};
   #active = true;
   /** The operation whose turn was taken last, and whose access may still show itself as marked. */
   #pendingKind = NOTHING;
   #pendingWord = NOTHING;
+  /** Where that was, if the word is watched: by the time that it is settled the thread is elsewhere. */
+  #pendingStack = '';
 
   /**
    * @param state shared by the detectors of all threads, all zero at first: detectorWords()
    * @param onRace called in the thread that makes the second of the two accesses
    */
-  constructor(state: Int32Array, threads: number, me: number, onRace: (race: Race) => void) {
+  constructor(state: Int32Array, threads: number, me: number, onRace: (race: Race, stack: string) => void) {
     this.#state = state;
     this.#threads = threads;
     this.#me = me;
     this.#mine = me * threads;
     this.#onRace = onRace;
+  }
+
+  /** From now on every access to the word is told, with its stack. */
+  watch(word: number, onAccess: (access: Access, stack: string) => void): void {
+    this.#watched = word;
+    this.#onWatched = onAccess;
   }
 
   /** All threads have met: what any of them did is before what any of them does from now on. One thread says so for all. */
@@ -82,6 +103,7 @@ export class RaceDetector {
     if (!this.#active || (kind > STEP_UPDATE && kind !== STEP_WAKE && kind !== STEP_DEREFERENCE)) return;
     this.#pendingKind = kind;
     this.#pendingWord = word;
+    this.#pendingStack = word === this.#watched ? stackHere() : '';
   }
 
   /** What this thread still does is no part of the run. */
@@ -107,6 +129,7 @@ export class RaceDetector {
       return;
     }
     this.settle();
+    this.#pendingStack = '';
     this.#check(word, 'plain read');
     this.#note(word, PLAIN_READ);
     this.#note(word, ANY_READ);
@@ -120,6 +143,7 @@ export class RaceDetector {
       return;
     }
     this.settle();
+    this.#pendingStack = '';
     this.#check(word, 'plain write');
     this.#note(word, PLAIN_WRITE);
     this.#note(word, ANY_WRITE);
@@ -178,6 +202,7 @@ export class RaceDetector {
   }
 
   #check(word: number, access: Access): void {
+    if (word === this.#watched) this.#onWatched(access, this.#pendingStack || stackHere());
     if (access === 'plain read') this.#against(word, access, ANY_WRITE, PLAIN_WRITE, 'write');
     else if (access === 'marked read') this.#against(word, access, PLAIN_WRITE, PLAIN_WRITE, 'write');
     else {
@@ -194,7 +219,10 @@ export class RaceDetector {
       const at = state[theirs + other] as number;
       if (other === this.#me || at <= (state[this.#mine + other] as number)) continue;
       const wasPlain = state[this.#vector(word, plain) + other] === at;
-      this.#onRace({ word, cpu: this.#me, access, other, otherAccess: `${wasPlain ? 'plain' : 'marked'} ${what}` });
+      this.#onRace(
+        { word, cpu: this.#me, access, other, otherAccess: `${wasPlain ? 'plain' : 'marked'} ${what}` },
+        this.#pendingStack || stackHere(),
+      );
     }
   }
 }

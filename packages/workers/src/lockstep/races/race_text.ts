@@ -13,8 +13,12 @@ export function raceMessage(layout: Layout, { word, cpu, access, other, otherAcc
   return `${access} of ${recordField(layout, word)} by CPU ${cpu}, and nothing orders it with the ${otherAccess} by CPU ${other}`;
 }
 
+/** Frames of the detector, of its views and of the gate, in the joined modules, too. */
+const OURS =
+  /lockstep\/(?:races|cpu_part|gate)|node:internal|\bat (?:stackHere|RaceDetector\.|Object\.(?:get|set|plainRead|plainWrite|step|load|store|add|and|or|xchg|cmpxchg|incNotZeroLimited) |LockstepGate\.|#\w+ |Proxy)/;
+
 /** The frames of the model, the innermost first. */
 export function racyStack(stack: string): string {
-  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line) && !/lockstep\/(races|cpu_part)|node:internal|Proxy/.test(line));
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line) && !OURS.test(line));
   return frames.slice(0, FRAMES_SHOWN).join('\n');
 }
