@@ -198,7 +198,7 @@ async function report(options: CompareOptions, flags: CompareFlags, { json, html
   const host = environment();
   const { scenarios, measured, othersCores, differing } = comparison;
   context.out.write(`\n${hostLine(host, othersCores)}\n`);
-  context.out.write(`\n${compareReport(scenarios, measured, { cpus, seed, all: flags.allMetrics }).join('\n')}\n`);
+  context.out.write(`\n${compareReport(scenarios, measured, { cpus: comparison.cpus, seed, all: flags.allMetrics }).join('\n')}\n`);
   if (differing > 0) context.out.write(`\n${differing} replays were not everywhere as recorded; faultlab replay --cold says where.\n`);
   context.out.write(`\n${endingOf(options, comparison).join('\n')}\n`);
   context.exit(exitCodeOf(comparison));

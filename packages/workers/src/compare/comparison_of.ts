@@ -10,7 +10,7 @@ import type { CompareOptions, Comparison } from './run_compare.ts';
 
 /** What --json writes, and what a writer of HTML is given. */
 export function comparisonFile(options: CompareOptions, comparison: Comparison, host: Environment): ComparisonFile {
-  const { scenarios, policies, trace, cpus, runs, seconds: length, seed } = options;
+  const { scenarios, policies, trace, runs, seconds: length, seed } = options;
   return {
     schema: COMPARISON_SCHEMA,
     kind: 'comparison',
@@ -18,7 +18,7 @@ export function comparisonFile(options: CompareOptions, comparison: Comparison, 
       policies: policies.map(({ name }) => name),
       scenarios: scenarios.map(({ name }) => name),
       trace: trace === undefined ? null : { file: trace.file, io: trace.io },
-      cpus,
+      cpus: comparison.cpus,
       runs,
       seconds: trace === undefined ? length : 0,
       seed,

@@ -70,6 +70,8 @@ export interface Comparison {
   readonly interrupted: boolean;
   /** Cores of the host that other programs had, on average. */
   readonly othersCores: number;
+  /** Of the machines: as asked for, or as many as the trace has threads at a time. */
+  readonly cpus: number;
   /** Runs that were not everywhere as recorded; only of a trace. */
   readonly differing: number;
 }
@@ -90,9 +92,11 @@ class CompareInProgress {
   #timeline: Timeline | undefined;
   #failed: FailedRun | undefined;
   #differing = 0;
+  #cpus: number;
 
   constructor(options: CompareOptions) {
     this.#options = options;
+    this.#cpus = options.cpus;
   }
 
   async finish(): Promise<Comparison> {
@@ -109,6 +113,7 @@ class CompareInProgress {
       failed: this.#failed,
       interrupted: this.#isAborted(),
       othersCores: this.#others(),
+      cpus: this.#cpus,
       differing: this.#differing,
     };
   }
@@ -192,6 +197,7 @@ class CompareInProgress {
       return undefined;
     }
     if (sample === undefined) return undefined;
+    this.#cpus = result.cpus;
     const { counters, locks, wallMs, cpuMs, ops, faults, environment } = result;
     const whole = { seconds: wallMs / 1000, cpuSeconds: cpuMs === undefined ? null : cpuMs / 1000, ops: ops.done, uses: faults.replayed };
     return { sample: { ...sample, ...whole, counters, locks }, measured: undefined, environment };

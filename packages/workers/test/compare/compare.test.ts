@@ -6,6 +6,7 @@ import { policyByName } from '@faultlab/core/policy/policies';
 import { assert, suite } from '@faultlab/test-support';
 import { type Measured, median } from '@faultlab/workers/compare/measured';
 import { runCompare } from '@faultlab/workers/compare/run_compare';
+import { selfCheckReport } from '@faultlab/workers/compare/self_check';
 import { retryReport } from '@faultlab/workers/report/compare_report';
 import { scenarioByName } from '@faultlab/workers/scenarios/by_name';
 import { mainHere } from '../soak/fixtures.ts';
@@ -99,6 +100,10 @@ test(
       ['--policies', 'hold,,hold'],
       ['--policies', 'linux-9'],
       ['--scenario', 'rain'],
+      ['--io', 'fixed:1ms'],
+      ['--trace', 'nowhere.txt', '--scenario', 'fork_io'],
+      ['--trace', 'nowhere.txt', '--self-check', '2'],
+      ['--self-check', '0'],
       ['--scenario', 'uffd_handoff', '--cpus', '1'],
     ]) {
       const refused = await mainHere(['compare', ...wrong], '.');
@@ -114,5 +119,26 @@ test(
   },
   PATIENT,
 );
+
+test('a comparison of a policy with itself says how much of it is called significant', () => {
+  const lines = (significant: number): string[] =>
+    selfCheckReport({
+      pairs: 2,
+      metrics: 100,
+      significant,
+      which: new Map([['faults', significant]]),
+      within: significant <= 5,
+      othersCores: 0,
+      failed: undefined,
+      interrupted: false,
+    });
+  assert.equal(lines(5), [
+    '5 of 100 comparisons of a metric with itself were called significant, in 2 pairs: 5.00 %; allowed are 5 %.',
+    '  faults: 5',
+    '',
+    'compare: SUCCESS self-check metrics=100 significant=5 share=5.00%',
+  ]);
+  assert.is(lines(6).at(-1), 'compare: FAILURE self-check metrics=100 significant=6 share=6.00%');
+});
 
 test.run();
