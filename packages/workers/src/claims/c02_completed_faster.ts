@@ -9,7 +9,7 @@ import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { sys_ftruncate } from '@faultlab/core/syscalls/truncate';
 import { userRead, userWrite } from '@faultlab/core/user/access';
 import { OneThreadMachine } from '../fault_kinds/one_thread_machine.ts';
-import { atLeast, atMost, type Claim, judgeAll, median, said } from './claim.ts';
+import { atMost, type Claim, judgeAll, median, said } from './claim.ts';
 import { changed, MMAP_DROP } from './variants.ts';
 
 const PAGES = 512;
@@ -140,8 +140,23 @@ export const C2: Claim<Key> = {
   },
 };
 
-/** The scaling rule of the specification, in words. */
-export function pin(faultPerPair: number): string {
-  const met = atLeast(faultPerPair, 20) === true;
-  return `A fault is ${said(faultPerPair)} lock pairs here, ${met ? 'at least' : 'less than'} the 20 from which on percentages under 10 are worth anything.`;
+/** Lock pairs that a fault has to cost before a change of less than SMALL percent says anything about locks: else it is one of the model around them. */
+const PIN = 20;
+const SMALL = 10;
+
+/** A fault without contention, in lock pairs. */
+export function faultInLockPairs(): number {
+  const dirtier = new Dirtier(MMAP_DROP);
+  dirtier.pass(WARM_UP, 0);
+  dirtier.lockPair();
+  const { page, pair } = sampled(dirtier);
+  return page / pair;
 }
+
+/** What a change in percent is worth: small ones nothing, where a fault is too cheap. */
+export const believed = (percent: number, faultPerPair: number, met: boolean | undefined): boolean | undefined =>
+  Math.abs(percent) < SMALL && faultPerPair < PIN ? undefined : met;
+
+/** The rule in words. */
+export const pin = (faultPerPair: number): string =>
+  `A fault is ${said(faultPerPair)} lock pairs here, ${faultPerPair >= PIN ? 'at least' : 'less than'} the ${PIN} from which on changes under ${SMALL} % are worth anything.`;

@@ -12,7 +12,7 @@ import { HOLD, MAINLINE, RETRY_VMA } from './variants.ts';
 
 const IO_MS = 50;
 const PAGES = 16;
-const SECONDS = 2;
+const SECONDS = 1.5;
 const OTHERS = 0.5;
 
 /** Before the file in the address space, so that fork has locked it when it gets to the file. */

@@ -13,7 +13,7 @@ const IO_MS = 10;
 const READERS = 3;
 const PAGES_EACH = 48;
 const PAGES = READERS * PAGES_EACH;
-const SECONDS = 1.5;
+const SECONDS = 1.2;
 const OTHERS = 1;
 
 interface Variant {

@@ -12,7 +12,7 @@ import { HOLD, MAINLINE, MMAP_HOLD, RETRY_VMA } from './variants.ts';
 
 const IO_MS = 50;
 const PAGES = 16;
-const SECONDS = 2;
+const SECONDS = 1.5;
 const OTHERS = 0.5;
 
 /** What B changes: memory of its own, or the area that A reads. */

@@ -9,7 +9,7 @@ import { HOLD, MAINLINE, MMAP_DROP, RETRY_VMA } from './variants.ts';
 const CPUS = 8;
 const IO_MS = 5;
 const QUEUE_DEPTH = 2;
-const SECONDS = 1.5;
+const SECONDS = 1.2;
 const OTHERS = 1;
 const POLICIES: readonly FaultPolicy[] = [MMAP_DROP, MAINLINE, RETRY_VMA, HOLD, policyByName('reacquire')];
 /** Pages a second that the device reads if it is never idle, one page at a time. */

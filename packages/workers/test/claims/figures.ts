@@ -39,11 +39,11 @@ export const FIGURES: Readonly<Record<string, Cases>> = {
   },
   C6: {
     held: {
-      ...{ readsBefore: 100, readsAfter: 116, gain: 16, p: 0.008, pushesBefore: 50, pushesAfter: 50.2, pushGain: 0.4 },
+      ...{ faultPerPair: 25, readsBefore: 100, readsAfter: 116, gain: 16, p: 0.008, pushesBefore: 50, pushesAfter: 50.2, pushGain: 0.4 },
       ...{ retriesBefore: 40, retriesAfter: 12 },
     },
     notHeld: [{ gain: 0.5, p: 0.7 }, { gain: -20 }, { gain: 90 }, { pushGain: -30 }],
-    undecided: [{ gain: 3 }, { p: 0.2 }, { pushGain: 15 }],
+    undecided: [{ gain: 3 }, { gain: 7, faultPerPair: 10 }, { gain: 1, faultPerPair: 10 }, { p: 0.2 }, { pushGain: 15 }],
   },
   C7: {
     held: {
@@ -59,9 +59,18 @@ export const FIGURES: Readonly<Record<string, Cases>> = {
     undecided: [{ growth: 1.7 }, { four: 11 }, { against: 0.4 }, { against: 2.5 }],
   },
   C9: {
-    held: { cores: 64, oneMmap: 500_000, oneVma: 495_000, oneGain: -1, allMmap: 2_000_000, allVma: 2_500_000, allGain: 25 },
+    held: {
+      cores: 64,
+      faultPerPair: 25,
+      oneMmap: 500_000,
+      oneVma: 495_000,
+      oneGain: -1,
+      allMmap: 2_000_000,
+      allVma: 2_500_000,
+      allGain: 25,
+    },
     notHeld: [{ oneGain: -20 }, { allGain: -3 }],
-    undecided: [{ cores: 2 }, { oneGain: 7 }, { allGain: 2 }],
+    undecided: [{ cores: 2 }, { faultPerPair: 12 }, { oneGain: 7 }, { allGain: 2 }],
   },
   C10: {
     held: { cores: 16, rejectRate: 1000, trylockRate: 3000, gain: 3, rejectAttempts: 1, trylockAttempts: 0.1 },
