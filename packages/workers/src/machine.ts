@@ -13,6 +13,7 @@ import { setSysctl } from '@faultlab/core/mm/vm_sysctl';
 import { type ArenaMap, arenaMap, withHarnessWords } from './arena_map.ts';
 import { backgroundThreadPlans } from './background/background_threads.ts';
 import { allRest, askForRest, endRest } from './background/rest.ts';
+import { collectGarbage } from './collect_garbage.ts';
 import { CpuPool } from './cpu_pool.ts';
 import { needsThread } from './device/device_options.ts';
 import { devicesRest, deviceThreadPlans, setUpDevices } from './device/device_threads.ts';
@@ -101,6 +102,12 @@ export class Machine implements AsyncDisposable {
   async threadIds(): Promise<number[]> {
     const answers = await Promise.all(this.#pool.threads.map((thread) => thread.call((control) => control.hello())));
     return answers.map((answer) => answer.threadId);
+  }
+
+  /** A full collection in this thread and in those of the CPUs, between two runs: for who wants to know what memory is kept. */
+  async collectGarbage(): Promise<void> {
+    collectGarbage();
+    await Promise.all(this.#pool.threads.map((thread) => thread.call((control) => control.collectGarbage())));
   }
 
   /**

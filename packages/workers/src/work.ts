@@ -62,6 +62,8 @@ export interface CpuControl {
   hello(): { readonly threadId: number };
   /** Executes a work. The thread hears nothing else meanwhile; stop and freeze reach it through the doorbell. */
   run(order: WorkOrder): Promise<CpuReport<unknown>>;
+  /** A full garbage collection of the thread. */
+  collectGarbage(): void;
   /** Ends the task of the thread. */
   end(): void;
 }

@@ -16,6 +16,7 @@ import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { takeSignals } from '@faultlab/core/sched/task';
 import { type Endpoint, expose } from 'comlink';
 import { type ArenaMap, arenaMap } from '../arena_map.ts';
+import { collectGarbage } from '../collect_garbage.ts';
 import { arriveAtGate, freezeOthers, isStopped, leave, stopRequested } from '../doorbell.ts';
 import type { CpuControl, CpuReport, Work, WorkContext, WorkOrder } from '../work.ts';
 
@@ -41,6 +42,7 @@ export default function cpuMain(task: CpuTask): Promise<void> {
     const control: CpuControl = {
       hello: () => ({ threadId }),
       run: (order) => execute(task, memory, arena, order),
+      collectGarbage,
       // A later turn of the loop: the answer to this very call must leave first.
       end: () => {
         setImmediate(() => {

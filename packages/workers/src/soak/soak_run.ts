@@ -5,6 +5,7 @@
  */
 import { UsageError } from '@faultlab/core/base/errors';
 import type { Environment } from '../environment.ts';
+import type { Machine } from '../machine.ts';
 import type { ScenarioResult } from '../run_scenario.ts';
 import { LEFT_SECONDS_MIN, runStress, type StressOptions, type StressOutcome, type StressSoFar } from '../stress/run_stress.ts';
 import { StressTotals } from '../stress/stress_totals.ts';
@@ -44,6 +45,8 @@ export interface SoakOutcome {
 }
 
 const MINUTE_MS = 60_000;
+/** So much garbage may be in what a line says of the memory. */
+const COLLECT_MS = 15_000;
 
 /** @throws UsageError for a bad option, or when the file cannot be written at the beginning */
 export async function runSoak(options: SoakOptions): Promise<SoakOutcome> {
@@ -57,6 +60,7 @@ class Soak {
   readonly #sessions: number;
   #soFar: StressSoFar;
   #writtenMs = 0;
+  #collectedMs = 0;
   #sliceEndedMs: number = performance.now();
   #scenario = 'booting';
   #atLastLine: LinePoint;
@@ -82,7 +86,7 @@ class Soak {
         ...this.#options,
         policy: this.#options.parameters.policyRecord,
         from: this.#soFar,
-        onSlice: ({ scenario }) => this.#sliceBegins(scenario),
+        onSlice: ({ scenario, machine }) => this.#sliceBegins(scenario, machine),
         onSliceEnd: (_, soFar) => this.#sliceEnd(soFar),
       });
     } finally {
@@ -94,8 +98,12 @@ class Soak {
   }
 
   /** The first time, before hours of work and not after them: can the file be written? */
-  async #sliceBegins(scenario: string): Promise<void> {
+  async #sliceBegins(scenario: string, machine: Machine): Promise<void> {
     this.#scenario = scenario;
+    if (performance.now() - this.#collectedMs >= COLLECT_MS) {
+      await machine.collectGarbage();
+      this.#collectedMs = performance.now();
+    }
     if (this.#writtenMs !== 0) return;
     await this.#write('running', null);
     this.#sliceEndedMs = performance.now();
