@@ -8,21 +8,21 @@ import { curveStepAfter, line } from 'd3-shape';
 import { BOTTOM, chart, LEFT, RIGHT, TOP, WIDTH } from './chart_frame.ts';
 import { at, span } from './figures.ts';
 import { html, type Markup } from './markup.ts';
-import { colourOf, dashOf, legend, mark } from './series_style.ts';
+import { colourOf, dashOf, legend, mark, type Named } from './series_style.ts';
 import type { Table } from './tables.ts';
 
 /** Counts by time in nanoseconds, in the order of time. */
 export type Histogram = readonly (readonly [ns: number, count: number])[];
 
-export interface CdfSeries {
-  readonly name: string;
+export interface CdfSeries extends Named {
   readonly histogram: Histogram;
 }
 
 const HEIGHT = 300;
 const NINES_MOST = 4.3;
 const SHARES = [50, 90, 99, 99.9, 99.99] as const;
-const NS_PER_DECADE_TICK = 10;
+/** Left and right of what is drawn, as a factor. */
+const ROOM = 1.3;
 
 /** 0.9 is 1, 0.99 is 2. */
 const nines = (share: number): number => Math.min(NINES_MOST, -Math.log10(Math.max(1 - share, 10 ** -NINES_MOST)));
@@ -52,7 +52,7 @@ export function percentileNs(histogram: Histogram, percent: number): number | un
 export function cdfChart(what: string, series: readonly CdfSeries[]): Markup {
   const times = series.flatMap(({ histogram }) => histogram.map(([ns]) => Math.max(1, ns)));
   const [least, most] = [Math.min(...times), Math.max(...times)];
-  const x = scaleLog([least / 1.3, most * 1.3], [LEFT, WIDTH - RIGHT]);
+  const x = scaleLog([least / ROOM, most * ROOM], [LEFT, WIDTH - RIGHT]);
   const y = scaleLinear([0, NINES_MOST], [HEIGHT - BOTTOM, TOP]);
   const draw = line<Point>(
     ({ ns }) => x(Math.max(1, ns)),
@@ -60,14 +60,14 @@ export function cdfChart(what: string, series: readonly CdfSeries[]): Markup {
   )
     .curve(curveStepAfter)
     .digits(1);
-  const lines = series.map(({ histogram }, place) => {
+  const lines = series.map(({ histogram, series: place }) => {
     const points = thinned(
       [{ ns: histogram[0]?.[0] ?? 1, share: 0 }, ...cumulated(histogram)],
       (point) => `${at(x(point.ns))} ${at(y(nines(point.share)))}`,
     );
     return html`<path class="line ${colourOf(place)}" stroke-dasharray="${dashOf(place)}" d="${draw(points) ?? ''}"/>`;
   });
-  const marks = series.flatMap(({ name, histogram }, place) =>
+  const marks = series.flatMap(({ name, histogram, series: place }) =>
     SHARES.flatMap((percent) => {
       const ns = percentileNs(histogram, percent);
       return ns === undefined
@@ -80,13 +80,10 @@ export function cdfChart(what: string, series: readonly CdfSeries[]): Markup {
     label: `Cumulative distribution of ${what} for ${series.map(({ name }) => name).join(', ')}.`,
     xTitle: 'time',
     yTitle: 'took no longer',
-    x: decadeTicks(least, most).map((ns) => ({ place: x(ns), text: span(ns) })),
+    x: timeTicks(least, most).map((ns) => ({ place: x(ns), text: span(ns) })),
     y: [0, ...SHARES].map((percent) => ({ place: y(nines(percent / 100)), text: `${percent} %` })),
   };
-  return html`${legend(
-    series.map(({ name }) => name),
-    'lines',
-  )}${chart(frame, html`${lines}${marks}`)}`;
+  return html`${legend(series, 'lines')}${chart(frame, html`${lines}${marks}`)}`;
 }
 
 /** Points that would be drawn where the one before is are left out. */
@@ -100,10 +97,14 @@ function thinned(points: readonly Point[], placeOf: (point: Point) => string): P
   });
 }
 
-function decadeTicks(least: number, most: number): number[] {
+/** Powers of ten; 1, 2 and 5 of each where that would be fewer than three. */
+function timeTicks(least: number, most: number): number[] {
+  const steps = most / least >= 200 ? [1] : [1, 2, 5];
   const ticks: number[] = [];
-  for (let ns = 10 ** Math.floor(Math.log10(least)); ns <= most * 1.3; ns *= NS_PER_DECADE_TICK) if (ns >= least / 1.3) ticks.push(ns);
-  return ticks.length > 0 ? ticks : [least];
+  for (let decade = 10 ** Math.floor(Math.log10(least)); decade <= most * ROOM; decade *= 10)
+    ticks.push(...steps.map((step) => step * decade));
+  const shown = ticks.filter((ns) => ns >= least / ROOM && ns <= most * ROOM);
+  return shown.length > 0 ? shown : [least];
 }
 
 export function cdfTable(what: string, series: readonly CdfSeries[]): Table {

@@ -55,6 +55,6 @@ export function changeChart(policies: readonly string[], changes: readonly Shown
     x: FACTORS.map((factor, place) => ({ place: x(factor), text: FACTOR_NAMES[place] ?? '' })),
     y: metrics.map((metric) => ({ place: y(metric) ?? 0, text: metric })),
   };
-  const names = policies.map((name, series) => (series === 0 ? `${name} (baseline: same)` : name));
+  const names = policies.map((name, series) => ({ name: series === 0 ? `${name} (baseline: same)` : name, series }));
   return html`${legend(names, 'marks')}${chart(frame, html`${content}`)}`;
 }

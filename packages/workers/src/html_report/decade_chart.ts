@@ -6,11 +6,10 @@ import { scaleBand, scaleLog } from 'd3-scale';
 import { BOTTOM, chart, LEFT, RIGHT, TOP, WIDTH } from './chart_frame.ts';
 import { at, said } from './figures.ts';
 import { html, type Markup, NOTHING } from './markup.ts';
-import { legend, outlineOf, patternDefinitions } from './series_style.ts';
+import { legend, type Named, outlineOf, patternDefinitions } from './series_style.ts';
 import type { Table } from './tables.ts';
 
-export interface DecadeSeries {
-  readonly name: string;
+export interface DecadeSeries extends Named {
   /** Waits a second, by decade: below 1 us, below 10 us, ..., a second and more. */
   readonly perSecond: readonly number[];
 }
@@ -35,12 +34,12 @@ export function decadeChart(id: string, what: string, series: readonly DecadeSer
   ).padding(0.08);
   const y = scaleLog([least, most], [HEIGHT - BOTTOM, TOP]);
   const bar = (place: number, decade: number): Markup => {
-    const { name, perSecond } = series[place] as DecadeSeries;
+    const { name, perSecond, series: look } = series[place] as DecadeSeries;
     const value = perSecond[decade] ?? 0;
     if (value === 0) return NOTHING;
     const text = `${name}: ${said(value)} waits a second ${decade === 0 ? 'below 1 us' : `from ${DECADE_NAMES[decade]}`}`;
     const [left, top] = [(groups(decade) ?? 0) + (bars(place) ?? 0), y(value)];
-    return html`<rect class="mark bar ${outlineOf(place)}" x="${at(left)}" y="${at(top)}" width="${at(bars.bandwidth())}" height="${at(HEIGHT - BOTTOM - top)}" fill="url(#${id}-p${place})" data-t="${text}"><title>${text}</title></rect>`;
+    return html`<rect class="mark bar ${outlineOf(look)}" x="${at(left)}" y="${at(top)}" width="${at(bars.bandwidth())}" height="${at(HEIGHT - BOTTOM - top)}" fill="url(#${id}-p${look})" data-t="${text}"><title>${text}</title></rect>`;
   };
   const content = html`${DECADE_NAMES.map((_, decade) => series.map((_one, place) => bar(place, decade)))}`;
   const frame = {
@@ -50,12 +49,9 @@ export function decadeChart(id: string, what: string, series: readonly DecadeSer
     yTitle: 'waits a second',
     x: DECADE_NAMES.map((text, decade) => ({ place: (groups(decade) ?? 0) + groups.bandwidth() / 2, text })),
     y: decades(least, most).map((value) => ({ place: y(value), text: said(value) })),
-    defs: patternDefinitions(id, series.length),
+    defs: patternDefinitions(id, series),
   };
-  return html`${legend(
-    series.map(({ name }) => name),
-    { patterns: id },
-  )}${chart(frame, content)}`;
+  return html`${legend(series, { patterns: id })}${chart(frame, content)}`;
 }
 
 function decades(least: number, most: number): number[] {

@@ -2,7 +2,7 @@
  * What a report shows of the file of a comparison.
  * Next: page_data.ts
  */
-import type { LatencyPath } from '../arena_map.ts';
+import { LATENCY_PATHS, type LatencyPath } from '../arena_map.ts';
 import type { ComparisonFile, PolicyRecord, RunRecord, ScenarioRecord } from '../compare/comparison_file.ts';
 import { METRICS } from '../compare/metrics.ts';
 import { coarseBucketNs } from '../compare/percentiles.ts';
@@ -68,7 +68,7 @@ function warningsOf({ parameters, environment, scenarios, interrupted, failed }:
 function shownScenario(record: ScenarioRecord, policies: readonly string[], seed: number): ShownScenario {
   const pairs = pairsOf(record, seed);
   const paths = pathsOf(record);
-  const shown = (path: LatencyPath): { path: string; series: CdfSeries[] } => ({ path, series: latencySeries(record, path) });
+  const shown = (path: LatencyPath): { path: string; series: CdfSeries[] } => ({ path, series: latencySeries(record, path, policies) });
   return {
     name: record.scenario,
     note: noteOf(record, pairs),
@@ -77,7 +77,11 @@ function shownScenario(record: ScenarioRecord, policies: readonly string[], seed
     calls: paths.filter((path) => !path.startsWith('fault: ')).map(shown),
     waits: locksOf(record).map((lock) => ({
       lock,
-      series: record.policies.map(({ policy, runs }) => ({ name: policy, perSecond: waitsPerSecond(averagedRuns(runs), lock) })),
+      series: record.policies.map(({ policy, runs }) => ({
+        name: policy,
+        series: policies.indexOf(policy),
+        perSecond: waitsPerSecond(averagedRuns(runs), lock),
+      })),
     })),
     runs: record.policies.flatMap(({ runs }) =>
       runs.map(({ trustworthy, reason, ...run }) => ({ ...run, distrust: trustworthy ? undefined : (reason ?? 'too little CPU') })),
@@ -110,9 +114,11 @@ const changesOf = ({ after: policy, changes }: PairSummary, policies: readonly s
 
 const allRuns = ({ policies }: ScenarioRecord): readonly RunRecord[] => policies.flatMap(({ runs }) => runs);
 
-const pathsOf = (record: ScenarioRecord): LatencyPath[] => [
-  ...new Set(allRuns(record).flatMap(({ histograms }) => Object.keys(histograms.latency) as LatencyPath[])),
-];
+/** In the order of the tables elsewhere. */
+function pathsOf(record: ScenarioRecord): LatencyPath[] {
+  const seen = new Set(allRuns(record).flatMap(({ histograms }) => Object.keys(histograms.latency)));
+  return LATENCY_PATHS.filter((path) => seen.has(path));
+}
 
 const locksOf = (record: ScenarioRecord): WaitedLock[] => [
   ...new Set(allRuns(record).flatMap(({ histograms }) => Object.keys(histograms.waits) as WaitedLock[])),
@@ -121,9 +127,13 @@ const locksOf = (record: ScenarioRecord): WaitedLock[] => [
 type WaitedLock = keyof RunRecord['histograms']['waits'];
 
 /** Policies that never took the path are left out. */
-const latencySeries = ({ policies }: ScenarioRecord, path: LatencyPath): CdfSeries[] =>
-  policies
-    .map(({ policy, runs }: PolicyRecord) => ({ name: policy, histogram: histogramOf(averagedRuns(runs), path) }))
+const latencySeries = (record: ScenarioRecord, path: LatencyPath, policies: readonly string[]): CdfSeries[] =>
+  record.policies
+    .map(({ policy, runs }: PolicyRecord) => ({
+      name: policy,
+      series: policies.indexOf(policy),
+      histogram: histogramOf(averagedRuns(runs), path),
+    }))
     .filter(({ histogram }) => histogram.length > 0);
 
 function histogramOf(runs: readonly RunRecord[], path: LatencyPath): Histogram {

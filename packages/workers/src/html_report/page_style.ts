@@ -40,7 +40,7 @@ svg text{font-size:11.5px;fill:var(--ink)}
 .mark{stroke:var(--raised);stroke-width:1}.mark.bar{stroke-width:1.2}.mark.hollow{fill:var(--raised)!important;stroke-width:1.6}
 .mark.chosen,.slice.chosen{stroke:var(--ink);stroke-width:2.5}
 .texture{stroke:var(--texture);stroke-width:1.7;fill:none}
-.said{display:block;min-height:1.5em;font-size:13px;color:var(--soft)}
+.said{display:block;margin-top:5px;min-height:1.5em;font-size:13px;color:var(--soft)}
 .tools{display:flex;gap:6px;margin:6px 0}
 button{font:inherit;font-size:13px;min-width:34px;padding:3px 9px;color:var(--ink);background:var(--paper);border:1px solid var(--rule);border-radius:4px;cursor:pointer}
 svg.lanes{display:block;width:100%;touch-action:pan-y;cursor:grab;user-select:none;background:var(--paper)}

@@ -37,21 +37,27 @@ export function mark(series: number, x: number, y: number, text: string, filled 
 }
 
 /** Patterns of bars: the same colours with another texture for each series. */
-export function patternDefinitions(id: string, count: number): Markup {
+export function patternDefinitions(id: string, all: readonly Named[]): Markup {
   const one = (series: number): Markup => {
     const lines = ['', 'M0 8L8 0', 'M4 0V8', 'M0 0L8 8', 'M0 4H8', 'M0 8L8 0M0 0L8 8', 'M4 0V8M0 4H8'];
     return html`<pattern id="${id}-p${series}" width="8" height="8" patternUnits="userSpaceOnUse"><rect width="8" height="8" class="${colourOf(series)}"/><path class="texture" d="${lines[series % lines.length] ?? ''}"/></pattern>`;
   };
-  return html`<defs>${Array.from({ length: count }, (_, series) => one(series))}</defs>`;
+  return html`<defs>${all.map(({ series }) => one(series))}</defs>`;
+}
+
+export interface Named {
+  readonly name: string;
+  /** Its place among all policies of the comparison: the same look in every chart. */
+  readonly series: number;
 }
 
 /** Names with their looks, as lines with a mark or as boxes. */
-export function legend(names: readonly string[], look: 'lines' | 'marks' | { readonly patterns: string }): Markup {
+export function legend(names: readonly Named[], look: 'lines' | 'marks' | { readonly patterns: string }): Markup {
   const sample = (series: number): Markup => {
     if (typeof look === 'object')
-      return html`<rect x="2" y="2" width="26" height="12" fill="url(#${look.patterns}-p${series})" class="bar ${outlineOf(series)}"/>`;
+      return html`<rect x="2" y="2" width="26" height="12" fill="url(#${look.patterns}-p${series})" class="${outlineOf(series)}"/>`;
     const line = look === 'lines' ? html`<path class="line ${colourOf(series)}" stroke-dasharray="${dashOf(series)}" d="M0 8H30"/>` : '';
     return html`${line}<path class="${colourOf(series)}" transform="translate(15 8)" d="${PATHS[series % PATHS.length] ?? ''}"/>`;
   };
-  return html`<ul class="legend">${names.map((name, series) => html`<li><svg width="30" height="16" aria-hidden="true">${sample(series)}</svg> ${name}</li>`)}</ul>`;
+  return html`<ul class="legend">${names.map(({ name, series }) => html`<li><svg width="30" height="16" aria-hidden="true">${sample(series)}</svg> ${name}</li>`)}</ul>`;
 }

@@ -15,7 +15,7 @@ import { findBrowser, launch, NO_BROWSER } from './find_browser.ts';
 
 const test = suite('html_report/browser');
 const PATIENT = { deadlineMs: 100_000 };
-const SIZE = { scenarios: 2, policies: 3, runs: 4, paths: 6, eventsPerCpu: 160 };
+const SIZE = { scenarios: 1, policies: 3, runs: 4, paths: 6, eventsPerCpu: 160 };
 
 async function writePage(folder: string): Promise<string> {
   const text = await reportPage({

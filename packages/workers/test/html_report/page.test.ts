@@ -23,21 +23,28 @@ const pageOf = (): Promise<string> =>
     leftOut: [{ name: '<i>x</i>.json', value: 'it is no JSON' }],
   });
 
+let kept: Promise<string> | undefined;
+/** Made once for all tests of this file. */
+const page = (): Promise<string> => {
+  kept ??= pageOf();
+  return kept;
+};
+
 test('the same results give the same page', async () => {
-  assert.is(await pageOf(), await pageOf());
+  assert.is(await pageOf(), await page());
 });
 
 test('names in results cannot become markup, and the page names no other place', async () => {
-  const page = await pageOf();
-  assert.not.ok(page.includes(HOSTILE));
-  assert.not.ok(/<[bi]>/.test(page));
-  assert.ok(page.includes(escaped(HOSTILE)));
-  const [, policy] = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(page) ?? [];
+  const text = await page();
+  assert.not.ok(text.includes(HOSTILE));
+  assert.not.ok(/<[bi]>/.test(text));
+  assert.ok(text.includes(escaped(HOSTILE)));
+  const [, policy] = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(text) ?? [];
   assert.match(
     policy ?? '',
     /^default-src &#39;none&#39;; script-src &#39;sha256-[\w+/=]+&#39;; style-src &#39;sha256-[\w+/=]+&#39;; img-src data:;/,
   );
-  const withoutScript = page.replace(/<script>[\s\S]*?<\/script>/, '').replaceAll('http://www.w3.org/2000/svg', '');
+  const withoutScript = text.replace(/<script>[\s\S]*?<\/script>/, '').replaceAll('http://www.w3.org/2000/svg', '');
   assert.not.match(withoutScript, /https?:|(?:src|href)="(?!#|data:,")/);
   assert.not.match(withoutScript, /\son\w+="|\sstyle="/);
 });
@@ -58,16 +65,30 @@ test('text comes back from HTML and from data as it was, and ends no element', (
 });
 
 test('every chart has marks and a table behind it, each policy its own look, and each metric its row', async () => {
-  const page = await pageOf();
-  const figures = page.split('<figure').slice(1);
+  const text = await page();
+  const figures = text.split('<figure').slice(1);
   for (const figure of figures.filter((each) => each.includes('class="chart"'))) {
     assert.ok(figure.includes('class="mark ') && figure.includes('<table>'), figure.slice(0, 200));
   }
   assert.ok(figures.some((each) => each.includes('Waits for mmap_lock write')));
   assert.ok(figures.some((each) => each.includes('Latency: fault: vma lock')));
-  for (const look of ['stroke-dasharray="7 3"', 'stroke-dasharray="2 3"', '-p0', '-p1', '-p2']) assert.ok(page.includes(look), look);
-  assert.match(page, /2 of 24 runs|6 of 24 runs/);
-  assert.ok(page.includes('✗ not held'));
+  for (const look of ['stroke-dasharray="7 3"', 'stroke-dasharray="2 3"', '-p0', '-p1', '-p2']) assert.ok(text.includes(look), look);
+  assert.match(text, /2 of 24 runs|6 of 24 runs/);
+  assert.ok(text.includes('✗ not held'));
+});
+
+test('a policy keeps its look where another one has nothing to show', async () => {
+  const file = comparisonFixture(SMALL);
+  const scenarios = file.scenarios.map((scenario) => ({
+    ...scenario,
+    policies: scenario.policies.map((record, place) => ({
+      ...record,
+      runs: record.runs.map((run) => (place === 0 ? { ...run, histograms: { ...run.histograms, latency: {} } } : run)),
+    })),
+  }));
+  const page = await reportPage({ title: 't', comparisons: [shownComparison({ ...file, scenarios }, 'c')], claims: [], leftOut: [] });
+  const figure = page.split('<figure').find((each) => each.includes('<figcaption>Latency: fault: vma lock')) ?? '';
+  assert.ok(figure.includes('class="line c1"') && figure.includes('class="line c2"') && !figure.includes('class="line c0"'));
 });
 
 test('a comparison without runs, and one of a single policy, still make a page', async () => {
