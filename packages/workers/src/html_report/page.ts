@@ -9,6 +9,7 @@ import { comparisonSection, factList } from './comparison_section.ts';
 import { html, Markup, NOTHING } from './markup.ts';
 import type { PageData } from './page_data.ts';
 import { PAGE_STYLE } from './page_style.ts';
+import { runSection } from './run_section.ts';
 
 const SCRIPT = new URL('../page/page.js', import.meta.url);
 
@@ -25,19 +26,19 @@ export async function reportPage(data: PageData): Promise<string> {
 <meta name="referrer" content="no-referrer"><link rel="icon" href="data:,"><title>${data.title}</title>
 <style>${new Markup(PAGE_STYLE)}</style></head>
 <body><header><h1>${data.title}</h1><p class="note">Measured on a model of Linux page-fault locking, not on a kernel. Times are those of the model.</p>${contents(data)}</header>
-<main>${data.claims.map((claims, place) => claimsSection(`claims-${place}`, claims))}${data.comparisons.map((comparison, place) => comparisonSection(`comparison-${place}`, comparison))}${leftOut(data)}</main>
+<main>${data.claims.map((claims, place) => claimsSection(`claims-${place}`, claims))}${data.comparisons.map((comparison, place) => comparisonSection(`comparison-${place}`, comparison))}${data.runs.map((run, place) => runSection(`run-${place}`, run))}${leftOut(data)}</main>
 <script>${new Markup(script)}</script></body></html>
 `;
   return page.text;
 }
 
-function contents({ claims, comparisons }: PageData): Markup {
+function contents({ claims, comparisons, runs }: PageData): Markup {
   return html`<nav aria-label="Contents"><ul>${claims.map(({ title }, place) => html`<li><a href="#claims-${place}">${title}</a></li>`)}${comparisons.map(
     ({ title, scenarios, timeline }, place) =>
       html`<li><a href="#comparison-${place}">${title}</a><ul>${scenarios.map(
         ({ name }, scenario) => html`<li><a href="#comparison-${place}-s${scenario}">${name}</a></li>`,
       )}${timeline === undefined ? NOTHING : html`<li><a href="#comparison-${place}-timeline">timeline</a></li>`}</ul></li>`,
-  )}</ul></nav>`;
+  )}${runs.map(({ title }, place) => html`<li><a href="#run-${place}">${title}</a></li>`)}</ul></nav>`;
 }
 
 const leftOut = (data: PageData): Markup =>

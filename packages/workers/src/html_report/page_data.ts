@@ -1,10 +1,11 @@
 /**
  * What a report shows, as data: everything is computed before it, and nothing in it is markup.
- * Next: page.ts draws it; of_comparison.ts and of_claims.ts make it of files
+ * Next: page.ts draws it; of_comparison.ts, of_claims.ts and of_run.ts make it of files
  */
 import type { CdfSeries } from './cdf_chart.ts';
 import type { ShownChange } from './change_chart.ts';
 import type { DecadeSeries } from './decade_chart.ts';
+import type { Table } from './tables.ts';
 import type { ShownTimeline } from './timeline_section.ts';
 
 export interface Fact {
@@ -71,10 +72,20 @@ export interface ShownClaims {
   readonly claims: readonly ShownClaim[];
 }
 
+/** A single run. */
+export interface ShownRunFile {
+  readonly title: string;
+  readonly facts: readonly Fact[];
+  readonly warnings: readonly string[];
+  readonly tables: readonly Table[];
+  readonly timeline: ShownTimeline | undefined;
+}
+
 export interface PageData {
   readonly title: string;
   readonly comparisons: readonly ShownComparison[];
   readonly claims: readonly ShownClaims[];
+  readonly runs: readonly ShownRunFile[];
   /** Files that were looked at and are not in it, with the reason. */
   readonly leftOut: readonly Fact[];
 }

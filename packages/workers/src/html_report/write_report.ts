@@ -7,16 +7,22 @@ import { basename, join } from 'node:path';
 import { UsageError } from '@faultlab/core/base/errors';
 import { readClaimsFile } from '../claims/claims_file.ts';
 import { type ComparisonFile, parseComparison } from '../compare/comparison_file.ts';
+import { readRunFile } from '../exports/run_file.ts';
 import { writeFiles } from '../exports/write_exports.ts';
 import { shownClaims } from './of_claims.ts';
 import { shownComparison } from './of_comparison.ts';
+import { shownRunFile } from './of_run.ts';
 import { reportPage } from './page.ts';
-import type { Fact, PageData, ShownClaims, ShownComparison } from './page_data.ts';
+import type { Fact, PageData, ShownClaims, ShownComparison, ShownRunFile } from './page_data.ts';
 
 export const REPORT_FILE = 'report.html';
 const FILE_BYTES_MAX = 64 * 2 ** 20;
 
-type Taken = { readonly comparison: ShownComparison } | { readonly claims: ShownClaims } | { readonly leftOut: Fact };
+type Taken =
+  | { readonly comparison: ShownComparison }
+  | { readonly run: ShownRunFile }
+  | { readonly claims: ShownClaims }
+  | { readonly leftOut: Fact };
 
 export interface WrittenReport {
   readonly bytes: number;
@@ -34,11 +40,12 @@ export async function writeReport(folder: string, shown: string): Promise<Writte
     title: `faultlab report: ${basename(folder)}`,
     comparisons: of('comparison').map(({ comparison }) => comparison),
     claims: of('claims').map(({ claims }) => claims),
+    runs: of('run').map(({ run }) => run),
     leftOut: of('leftOut').map(({ leftOut }) => leftOut),
   };
-  if (data.comparisons.length + data.claims.length === 0) {
+  if (data.comparisons.length + data.claims.length + data.runs.length === 0) {
     throw new UsageError(
-      `There is no result of faultlab compare --json or claims --json in ${shown}${seenInstead(data.leftOut)}; name a folder with one.`,
+      `There is no result of faultlab compare --json, claims --json or stress --export in ${shown}${seenInstead(data.leftOut)}; name a folder with one.`,
     );
   }
   return { data, bytes: await writePage(folder, REPORT_FILE, data) };
@@ -54,7 +61,7 @@ function seenInstead([first, ...others]: readonly Fact[]): string {
 /** The report of one comparison. @throws UsageError when it cannot be written */
 export async function writeComparisonReport(folder: string, name: string, comparison: ComparisonFile): Promise<number> {
   const shown = shownComparison(comparison, comparison.parameters.policies.join(', '));
-  return writePage(folder, name, { title: 'faultlab compare', comparisons: [shown], claims: [], leftOut: [] });
+  return writePage(folder, name, { title: 'faultlab compare', comparisons: [shown], claims: [], runs: [], leftOut: [] });
 }
 
 /** @returns its size */
@@ -70,7 +77,7 @@ async function filesIn(folder: string, shown: string): Promise<string[]> {
   } catch (error) {
     const { code = 'unknown error' } = error as NodeJS.ErrnoException;
     throw new UsageError(
-      `The folder ${shown} cannot be read (${code}); name a folder with results of faultlab compare --json or claims --json.`,
+      `The folder ${shown} cannot be read (${code}); name a folder with results of faultlab compare --json, claims --json or stress --export.`,
     );
   }
 }
@@ -85,11 +92,19 @@ async function takenOf(path: string, name: string): Promise<Taken> {
     const kind = kindOf(content);
     if (kind === 'comparison') return { comparison: shownComparison(parseComparison(content, name), name) };
     if (kind === 'claims') return { claims: shownClaims(readClaimsFile(path), name) };
+    if (kind === 'run') return runOf(content, name);
     return out(kind === undefined ? 'it is no JSON, or does not say its kind' : `it is of the kind ${JSON.stringify(kind)}`);
   } catch (error) {
     if (error instanceof UsageError) return out(error.message);
     return out(`it cannot be read (${(error as NodeJS.ErrnoException).code ?? (error as Error).message})`);
   }
+}
+
+function runOf(content: string, name: string): Taken {
+  const read = readRunFile(content);
+  return 'file' in read
+    ? { run: shownRunFile(read.file, name) }
+    : { leftOut: { name, value: `it is no run that can be read: ${read.problem}` } };
 }
 
 function kindOf(content: string): string | undefined {

@@ -22,6 +22,7 @@ async function writePage(folder: string): Promise<string> {
     title: 'a report',
     comparisons: [shownComparison(parseComparison(JSON.stringify(comparisonFixture(SIZE)), 'c.json'), 'c.json')],
     claims: [shownClaims(CLAIMS_FIXTURE, 'claims.json')],
+    runs: [],
     leftOut: [],
   });
   await writeFiles(folder, [{ name: 'report.html', text }]);

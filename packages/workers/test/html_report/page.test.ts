@@ -20,6 +20,7 @@ const pageOf = (): Promise<string> =>
     title: 'title <b>',
     comparisons: [shownComparison(parseComparison(JSON.stringify(comparisonFixture(SMALL)), 'c.json'), 'c.json')],
     claims: [shownClaims(CLAIMS_FIXTURE, 'claims.json')],
+    runs: [],
     leftOut: [{ name: '<i>x</i>.json', value: 'it is no JSON' }],
   });
 
@@ -86,7 +87,13 @@ test('a policy keeps its look where another one has nothing to show', async () =
       runs: record.runs.map((run) => (place === 0 ? { ...run, histograms: { ...run.histograms, latency: {} } } : run)),
     })),
   }));
-  const page = await reportPage({ title: 't', comparisons: [shownComparison({ ...file, scenarios }, 'c')], claims: [], leftOut: [] });
+  const page = await reportPage({
+    title: 't',
+    comparisons: [shownComparison({ ...file, scenarios }, 'c')],
+    claims: [],
+    runs: [],
+    leftOut: [],
+  });
   const figure = page.split('<figure').find((each) => each.includes('<figcaption>Latency: fault: vma lock')) ?? '';
   assert.ok(figure.includes('class="line c1"') && figure.includes('class="line c2"') && !figure.includes('class="line c0"'));
 });
@@ -95,7 +102,7 @@ test('a comparison without runs, and one of a single policy, still make a page',
   const file = comparisonFixture({ ...SMALL, policies: 1, runs: 1 });
   const empty = { ...file, scenarios: file.scenarios.map((scenario) => ({ ...scenario, policies: [] })) };
   for (const each of [file, empty]) {
-    const page = await reportPage({ title: 't', comparisons: [shownComparison(each, 'c')], claims: [], leftOut: [] });
+    const page = await reportPage({ title: 't', comparisons: [shownComparison(each, 'c')], claims: [], runs: [], leftOut: [] });
     assert.ok(page.endsWith('</html>\n'));
   }
 });
@@ -116,12 +123,25 @@ test('report takes the results of a folder, says what it left out, and replaces 
     const lines = out.trimEnd().split('\n');
     assert.equal(lines.slice(0, 2), ['Comparison: a.json', 'Claims: b.json']);
     assert.is(lines.filter((line) => line.startsWith('Left out: ')).length, 3);
-    assert.match(lines.at(-1) ?? '', /^report: 1 comparisons, 1 files of claims, 3 left out, \d+ KiB in \.\/report\.html$/);
+    assert.match(lines.at(-1) ?? '', /^report: 1 comparisons, 1 files of claims, 0 runs, 3 left out, \d+ KiB in \.\/report\.html$/);
     assert.match(readFileSync(join(folder, 'report.html'), 'utf8'), /^<!doctype html>[\s\S]+c\.json/);
     assert.equal(
       readdirSync(folder).filter((name) => name.includes('.part')),
       [],
     );
+  }));
+
+test('the folder of an export has its run and timeline in the report', () =>
+  inFolder(async (folder) => {
+    const exported = await mainHere(['stress', '--scenario', 'munmap_storm', '--seconds', '0.2', '--cpus', '2', '--export', '.'], folder);
+    assert.is(exported.code, 0, exported.errors);
+    const { out, code } = await mainHere(['report', '.'], folder);
+    assert.is(code, 0);
+    assert.match(out, /^Run: run\.json\nLeft out: trace\.json: [^\n]+\nreport: 0 comparisons, 0 files of claims, 1 runs, 1 left out, /);
+    const text = readFileSync(join(folder, 'report.html'), 'utf8');
+    assert.ok(text.includes('class="lanes"') && text.includes('munmap_storm under linux-6.18'));
+    writeFileSync(join(folder, 'run.json'), '{"kind":"run"}');
+    assert.match((await mainHere(['report', '.'], folder)).errors, /run\.json: it is no run that can be read: /);
   }));
 
 test('a folder without results is refused in one sentence, and nothing is written', () =>
@@ -131,7 +151,7 @@ test('a folder without results is refused in one sentence, and nothing is writte
     assert.is(refused.code, 2);
     assert.is(
       refused.errors,
-      'There is no result of faultlab compare --json or claims --json in . (x.json: it is of the kind "soak"); name a folder with one.\n',
+      'There is no result of faultlab compare --json, claims --json or stress --export in . (x.json: it is of the kind "soak"); name a folder with one.\n',
     );
     assert.match((await mainHere(['report', 'nowhere'], folder)).errors, /^The folder nowhere cannot be read \(ENOENT\); [^\n]+\.\n$/);
     assert.equal(readdirSync(folder), ['x.json']);
