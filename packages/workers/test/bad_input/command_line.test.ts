@@ -17,7 +17,7 @@ const bad = fc
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   stress: [
     ...['--policy', '--arch', '--scenario', '--cpus', '--seconds', '--seed', '--hours', '--resume', '--checkpoint'],
-    ...['--inject', '--stall-ms'],
+    ...['--inject', '--stall-ms', '--hunt-seconds'],
   ],
   compare: ['--scenario', '--policies', '--runs', '--seconds', '--cpus', '--seed', '--trace', '--io', '--self-check'],
   claims: ['--runs', '--seed', '--against'],
