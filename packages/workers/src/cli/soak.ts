@@ -157,7 +157,7 @@ function checkSame(flags: StressFlags, file: string, kept: SoakParameters, isGiv
     ['scenario', flags.scenario?.map(({ name }) => name).join(','), kept.scenarios.join(',')],
     ['cpus', flags.cpus, kept.cpus],
     ['seed', flags.seed, kept.seed],
-    ['verify', flags.verify !== false, kept.verify],
+    ['verify', flags.verify, kept.deep === true ? 'deep' : kept.verify],
     ['stallMs', flags.stallMs, kept.stallMs],
     ['inject', flags.inject === undefined ? undefined : injectText(flags.inject), kept.inject ?? ''],
     ['hours', flags.hours === undefined ? undefined : secondsOf(flags.hours), kept.seconds],

@@ -45,7 +45,7 @@ export interface StressParameters {
   readonly seconds: number;
   readonly seed: number;
   readonly verify: boolean;
-  /** Short slices, with all sweeps after each. */
+  /** Short slices, with all sweeps after each; absent when that was not asked for. */
   readonly deep?: boolean;
   /** Absent: as the machine decides. */
   readonly stallMs?: number;
@@ -63,7 +63,7 @@ export async function parametersOf(flags: StressFlags): Promise<{ readonly param
     seconds: flags.seconds,
     seed: flags.seed ?? randomInt(2 ** 31),
     verify: flags.verify !== false,
-    deep: flags.verify === 'deep',
+    ...(flags.verify === 'deep' ? { deep: true } : {}),
     ...(flags.stallMs === undefined ? {} : { stallMs: flags.stallMs }),
     inject: flags.inject ?? [],
   };

@@ -39,6 +39,8 @@ export interface SoakParameters {
   readonly seconds: number;
   readonly seed: number;
   readonly verify: boolean;
+  /** With --verify deep; absent otherwise. */
+  readonly deep?: boolean;
   /** As --stall-ms; absent when it was not given. */
   readonly stallMs?: number;
   /** What was injected, as --inject takes it; absent when nothing was. */
@@ -108,6 +110,7 @@ const PARAMETERS = v.strictObject({
   seconds: v.pipe(v.number(), v.minValue(0), v.maxValue(MS_MAX)),
   seed: upTo(0xffff_ffff),
   verify: v.boolean(),
+  deep: v.optional(v.literal(true)),
   stallMs: v.exactOptional(v.pipe(positive, v.minValue(STALL_MS_LEAST), v.maxValue(STALL_MS_MOST))),
   inject: v.exactOptional(text),
 });

@@ -83,7 +83,7 @@ test(
       const { state, failed } = readSoak(folder);
       assert.is(state, 'failed');
       assert.equal([failed?.scenario, failed?.verdict], ['canary', 'failure']);
-      assert.match(failed?.report.join('\n') ?? '', /^!!! exclusion broken[\s\S]*--scenario canary /);
+      assert.match(failed?.report.join('\n') ?? '', /^--- FAILURE: exclusion [^\n]*\n!!! exclusion broken[\s\S]*--scenario canary /);
       refusedInOneSentence(
         await mainHere(['stress', '--resume', FILE], folder),
         /^soak\.json is of a run that ended with a failure in canary, so it cannot go on; /,
