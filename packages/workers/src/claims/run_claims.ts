@@ -2,7 +2,7 @@
  * Runs claims one after the other: figures, verdict, and what the host did meanwhile.
  * Next: claims_file.ts
  */
-import type { Claim, ClaimVerdict } from './claim.ts';
+import { type Claim, type ClaimVerdict, undecided } from './claim.ts';
 import { ClaimRuns, type ClaimRunsOptions, InterruptedError, TooBusyError } from './claim_runs.ts';
 import type { ClaimResult } from './claims_file.ts';
 
@@ -43,8 +43,11 @@ export async function runClaim(claim: Claim, options: ClaimRunsOptions): Promise
   });
   try {
     const measured = await claim.measure(runs);
-    const figures = Object.entries(claim.figures).map(([key, { name, unit }]) => ({ name, unit, value: rounded(measured[key] as number) }));
-    return { ...said, ...claim.judge(measured), busy: false, figures, ...ended() };
+    const all = Object.entries(claim.figures).map(([key, { name, unit }]) => ({ name, unit, value: rounded(measured[key] as number) }));
+    const figures = all.filter(({ value }) => Number.isFinite(value));
+    const missing = all.filter((figure) => !figures.includes(figure)).map(({ name }) => name);
+    const judged = missing.length === 0 ? claim.judge(measured) : undecided(`Nothing was there to measure for: ${missing.join('; ')}.`);
+    return { ...said, ...judged, busy: false, figures, ...ended() };
   } catch (error) {
     if (!(error instanceof TooBusyError)) throw error;
     const verdict: ClaimVerdict = 'undecided';

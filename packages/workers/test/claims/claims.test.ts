@@ -83,6 +83,15 @@ test('a host that is always busy leaves a claim about time undecided, and says w
   assert.equal(await new ClaimRuns({ rounds: 1, seed: 1, evenBusy: true, watch: () => () => 1 }).interleaved([1], 0.5, () => 7), [[7]]);
 });
 
+test('a figure for which nothing was there leaves a claim undecided', async () => {
+  const [first] = CLAIMS;
+  const measure = (): ReturnType<Claim['measure']> => Promise.resolve({ oldRetry: 2, oldCompleted: 0 / 0, newRetry: 1, newCompleted: 1 });
+  const { verdict, text, figures } = await runClaim({ ...(first as Claim), measure }, { rounds: 1, seed: 1 });
+  assert.is(verdict, 'undecided');
+  assert.is(text, 'Nothing was there to measure for: pgfault for each page, with COMPLETED.');
+  assert.is(figures.length, 3);
+});
+
 test('an interrupt ends a claim between two runs', async () => {
   const runs = new ClaimRuns({ rounds: 3, seed: 1, signal: AbortSignal.abort() });
   await rejects(
