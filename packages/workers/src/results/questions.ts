@@ -94,7 +94,7 @@ function holding(evidence: Evidence): Answer {
     ],
     files: [FILE],
     cannot:
-      'How long a device takes is set by the scenario (80 us on average, 1 % take 2 ms); waits scale with it. How often a real program changes areas while others fault is not in it.',
+      'How long a device takes is set by the scenario (lognormal around 80 us, and a tail of 2 ms); waits scale with it. How often a real program changes areas while others fault is not in it.',
   };
 }
 
@@ -178,7 +178,7 @@ function fork(evidence: Evidence): Answer {
     ),
     files: [FILE],
     cannot:
-      'The two stalls that were posted (440 and 515 ms) are as long as the I/O of that phone took; the device here takes 2 ms at the most, apart from its queue. How often programs fork is not in it.',
+      'The two stalls that were posted (440 and 515 ms) are as long as the I/O of that phone took; the tail of the device here is 2 ms, apart from its queue. How often programs fork is not in it.',
   };
 }
 

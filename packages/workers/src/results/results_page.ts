@@ -96,10 +96,10 @@ function trustText(comparisons: ResultSet['comparisons']): string {
   );
   const good = runs.filter(({ trustworthy }) => trustworthy).length;
   if (good === runs.length) return 'All runs had enough CPU.';
-  const head = `${good} of ${runs.length} runs had enough CPU.`;
+  const head = `${good} of ${runs.length} runs had enough CPU.${good === 0 ? '' : ' The others are not averaged in.'}`;
   const rest =
     'Where one side of a comparison has no such run, all its runs are averaged: then counts for a fault or a call can be read, and times and rates cannot.';
-  return `${head} The others are not averaged in. ${rest}`;
+  return `${head} ${rest}`;
 }
 
 /** The whole page after its head. */

@@ -16,7 +16,11 @@ const test = suite('results/results_page');
 
 /** How much larger a metric is than by chance alone. */
 type Factor = (policy: string, scenario: string, metric: string) => number;
-const RUNS = 8;
+const RUNS = 7;
+/** The page asks for these, and what else there is would be tested for nothing. */
+const ASKED = METRICS.filter(({ name }) =>
+  /^(mmap_(read|write)|pages_used|writer_behind_io|gone|drops|faults|fork_stall|vma_write_wait_mean)/.test(name),
+);
 
 function madeFile({ policies, scenarios }: ResultFile, factor: Factor, trustworthy: boolean): ComparisonFile {
   const prng = new Prng(11);
@@ -30,7 +34,7 @@ function madeFile({ policies, scenarios }: ResultFile, factor: Factor, trustwort
     othersCores: trustworthy ? 0 : 1,
     trustworthy,
     ...(trustworthy ? {} : { reason: 'other programs took 1.00 of 2 cores' }),
-    metrics: Object.fromEntries(METRICS.map(({ name }) => [name, (100 + prng.below(40)) * factor(policy, scenario, name)])),
+    metrics: Object.fromEntries(ASKED.map(({ name }) => [name, (100 + prng.below(40)) * factor(policy, scenario, name)])),
     histograms: { waits: {}, latency: {} },
   });
   return {
