@@ -26,6 +26,6 @@ export function claimsSection(id: string, { title, facts, warnings, claims }: Sh
 
 function oneClaim({ id, title, story, figures }: ShownClaim): Markup {
   const rows = figures.map(({ name, value, unit }) => [name, said(value), unit]);
-  return html`<details><summary>${id}: ${title}</summary>${factList(story)}${tableOf({ caption: `Figures of ${id}`, header: ['figure', 'value', 'unit'], rows })}</details>
+  return html`<details><summary>${id}: ${title}</summary><div class="story">${factList(story)}</div>${tableOf({ caption: `Figures of ${id}`, header: ['figure', 'value', 'unit'], rows })}</details>
 `;
 }

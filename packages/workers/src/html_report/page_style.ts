@@ -31,6 +31,7 @@ th,td{padding:3px 9px;border-bottom:1px solid var(--rule);text-align:left;vertic
 thead th{position:sticky;top:0;background:var(--raised)}
 th.n,td.n{text-align:right;white-space:nowrap}tbody th{font-weight:500}
 .claims td:nth-child(3){white-space:nowrap;font-weight:600}
+.claims .scroll{max-height:none}.story .facts{grid-template-columns:1fr;max-width:860px}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 18px;margin:4px 0;padding:0;font-size:13px}
 .legend svg{vertical-align:middle}
 svg.chart{display:block;width:100%;max-width:820px;height:auto}
