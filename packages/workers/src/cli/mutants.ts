@@ -26,12 +26,12 @@ interface MutantsFlags {
 
 const SEEDS_DEFAULT = 5;
 const SEEDS_MAX = 1_000;
-const SCHEDULES_DEFAULT = 200;
+const SCHEDULES_DEFAULT = 100;
 const SCHEDULES_MAX = 1_000_000;
 const SECONDS_DEFAULT = 2;
 const SECONDS_MAX = 3_600;
 /** All of it, on two cores, is to take no more than 20 minutes. */
-const MINUTES_DEFAULT = 17;
+const MINUTES_DEFAULT = 18;
 const MINUTES_MAX = 10_000;
 
 export const mutantsCommand: CliCommand = (program, context) => {

@@ -201,6 +201,7 @@ class MatrixRun {
       if (!(await repeatsFromWord(result))) continue;
       const { again, invariant, steps } = failure;
       this.#replays.set(mutant, { again, way, by: invariant, steps, choices: choices(result) });
+      this.#note(`${mutant}, exact replay: ${again}`);
       return;
     }
   }
