@@ -17,7 +17,7 @@ const bad = fc
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   stress: [
     ...['--policy', '--arch', '--scenario', '--cpus', '--seconds', '--seed', '--hours', '--resume', '--checkpoint'],
-    ...['--inject', '--stall-ms', '--hunt-seconds'],
+    ...['--inject', '--stall-ms', '--hunt-seconds', '--verify'],
   ],
   compare: ['--scenario', '--policies', '--runs', '--seconds', '--cpus', '--seed', '--trace', '--io', '--self-check'],
   claims: ['--runs', '--seed', '--against'],
@@ -27,7 +27,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   faults: ['--policy'],
   explore: [
     ...['--scenario', '--strategy', '--depth', '--bound', '--schedules', '--seconds', '--seed', '--cpus', '--ops'],
-    ...['--policy', '--mutant'],
+    ...['--policy', '--mutant', '--inject', '--verify'],
   ],
   again: [],
   shrink: ['--budget', '--seconds'],
