@@ -2,8 +2,10 @@
  * What a stress run does about its failure before it prints it: looks for it in lock-step, shrinks what it finds, and writes the folder.
  * Next: ../lockstep/hand_over.ts
  */
+import { UsageError } from '@faultlab/core/base/errors';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
-import { HAND_OVER_SECONDS, handOver, notFoundLine } from '../lockstep/hand_over.ts';
+import { injectText } from '../inject/injections.ts';
+import { HAND_OVER_SECONDS, type HandOver, handOver, notFoundLine } from '../lockstep/hand_over.ts';
 import { type FailureContext, FREE_RUNNING } from '../report/failure_block.ts';
 import { writeFailureFolder } from '../report/failure_folder.ts';
 import { laneTrace } from '../report/lane_trace.ts';
@@ -48,13 +50,18 @@ async function exactReplay(
   const not = (why: string): { readonly context: FailureContext } => ({ context: { notes: [FREE_RUNNING, why] } });
   if (!flags.hunt) return not('It was not looked for in lock-step (--no-hunt).');
   if (failed.verdict === 'death') return not('It was not looked for in lock-step: a thread was lost, which is not of the model.');
-  if (inject.length > 0) return not('It was not looked for in lock-step, which has no injections.');
   if (signal.aborted) return not('It was not looked for in lock-step: the run was interrupted.');
   const seconds = flags.huntSeconds ?? HAND_OVER_SECONDS;
   context.errors.write(`stress: ${failed.scenario} failed; looking for it in lock-step for at most ${seconds} s\n`);
   const broken = failed.violations[0]?.id ?? 'stall';
   const { scenario, seed } = { scenario: scenarioByName(failed.scenario), seed: failed.seed };
-  const result = await handOver({ scenario, policy, arch, cpus, seed, verify, broken, seconds, signal });
+  let result: HandOver;
+  try {
+    result = await handOver({ scenario, policy, arch, cpus, seed, verify, broken, seconds, signal, inject: injectText(inject) });
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return not(`It was not looked for in lock-step: ${error.message}`);
+  }
   const { found } = result;
   if (found?.again === undefined) return not(found === undefined ? notFoundLine(result) : NAMELESS);
   const { failure, lanes = [], evidence } = await shownFailure(found, flags.shrink, context, signal);

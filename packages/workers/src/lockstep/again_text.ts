@@ -24,6 +24,8 @@ export interface AgainParameters {
   readonly mutant: string;
   readonly races: boolean;
   readonly verify: boolean;
+  /** Sweeps within the schedule. */
+  readonly deep: boolean;
   /** See program_cuts.ts. */
   readonly cuts: string;
   /** What goes wrong on request, as --inject takes it; empty for nothing. At the end of the word, and not there when empty. */
@@ -40,9 +42,10 @@ const OLD_FIELDS = 10;
 const NONE = '-';
 const RACES = 'r';
 const UNVERIFIED = 'u';
+const DEEP = 'd';
 
 export function againText(p: AgainParameters): string {
-  const flags = `${p.races ? RACES : ''}${p.verify ? '' : UNVERIFIED}`;
+  const flags = `${p.races ? RACES : ''}${p.verify ? '' : UNVERIFIED}${p.deep ? DEEP : ''}`;
   const seeds = [p.count, p.seed, p.programSeed];
   const rest = [
     p.mutant || NONE,
@@ -66,7 +69,8 @@ export function parseAgain(text: string): AgainParameters {
     return Number(value);
   };
   if (!/^[0-9a-f]{1,8}$/.test(hash)) throw new UsageError(`The hash of the schedule is "${hash}", but it must be a number of base 16.`);
-  if (!/^(?:-|r?u?)$/.test(flags)) throw new UsageError(`The flags of the schedule are "${flags}", but they must be r, u, ru or -.`);
+  if (!/^(?:-|r?u?d?)$/.test(flags))
+    throw new UsageError(`The flags of the schedule are "${flags}", but they must be some of r, u and d, or -.`);
   return {
     scenario,
     cpus: number('The number of CPUs', cpus),
@@ -78,6 +82,7 @@ export function parseAgain(text: string): AgainParameters {
     mutant: mutant === NONE ? '' : mutant,
     races: flags.includes(RACES),
     verify: !flags.includes(UNVERIFIED),
+    deep: flags.includes(DEEP),
     cuts,
     inject: decoded(inject),
     hash: Number.parseInt(hash, 16),

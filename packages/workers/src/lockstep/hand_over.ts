@@ -23,6 +23,8 @@ export interface HandOverOptions {
   readonly broken: string;
   /** How long to look; 20 when not given. */
   readonly seconds?: number;
+  /** What went wrong on request, as --inject takes it. */
+  readonly inject?: string;
   readonly signal?: AbortSignal;
   /** For tests: a real bug that the machine has. */
   readonly mutant?: string;
@@ -53,7 +55,7 @@ const TURNS: readonly ExploreTurn[] = [
 const SEED_STEP = 0x9e3779b1;
 const STALLS: ReadonlySet<string> = new Set(['deadlock', 'livelock', 'hang']);
 
-/** @throws UsageError when the scenario cannot be laid out */
+/** @throws UsageError when the scenario cannot be laid out, or for an injection that lock-step cannot have */
 export async function handOver(options: HandOverOptions): Promise<HandOver> {
   const { scenario, policy, arch, seed, verify, broken, seconds = HAND_OVER_SECONDS, mutant } = options;
   const startMs = performance.now();
@@ -66,7 +68,7 @@ export async function handOver(options: HandOverOptions): Promise<HandOver> {
     for (let turn = 0; leftSeconds() > 0 && options.signal?.aborted !== true; turn++) {
       if (machine?.usable !== true) {
         await machine?.[Symbol.asyncDispose]();
-        machine = await layOut({ scenario, policy, arch, cpus, seed, verify, count: OPS });
+        machine = await layOut({ scenario, policy, arch, cpus, seed, verify, inject: options.inject ?? '', count: OPS });
       }
       const drawn = (seed + Math.imul(turn, SEED_STEP)) >>> 0;
       const result = await machine.explore({

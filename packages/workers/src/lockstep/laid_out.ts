@@ -27,7 +27,7 @@ import type { Program } from '../program/program.ts';
 import type { SetUp, SetupOrder } from '../program/setup_work.ts';
 import type { RunResult } from '../run_result.ts';
 import type { Scenario } from '../scenario.ts';
-import { scenarioByName } from '../scenarios/by_name.ts';
+import { isNamed, scenarioByName } from '../scenarios/by_name.ts';
 import { switchOn } from '../swap_options.ts';
 import type { Actor } from './actor_work.ts';
 import { againText } from './again_text.ts';
@@ -259,10 +259,10 @@ export class LaidOut implements AsyncDisposable {
   }
 
   /** Only what has a name can be said in a word. */
-  #againOf(failure: Failure, { mutant = '', races = false, cuts }: ExploreTurn): string | undefined {
+  #againOf(failure: Failure, { mutant = '', races = false, deep = false, cuts }: ExploreTurn): string | undefined {
     const { name, cpus, count, seed, inject } = this.#explored;
     const { policy, arch, verify } = this.#machine.config;
-    if (name === undefined || !POLICIES.includes(policy) || !ARCH_ENTRIES.includes(arch)) return undefined;
+    if (name === undefined || !this.#explored.isNamed || !POLICIES.includes(policy) || !ARCH_ENTRIES.includes(arch)) return undefined;
     return againText({
       scenario: name,
       cpus,
@@ -274,6 +274,7 @@ export class LaidOut implements AsyncDisposable {
       mutant,
       races,
       verify,
+      deep,
       cuts: cutsText(cuts),
       inject: injectText(inject),
       hash: failure.hash,
@@ -326,6 +327,8 @@ interface Explored {
   readonly seed: number;
   readonly programs: ExploredPrograms;
   readonly inject: readonly Injection[];
+  /** It can be found by its name. */
+  readonly isNamed: boolean;
 }
 
 function exploredOf(options: ExploreOptions, frames: number): Explored {
@@ -334,13 +337,14 @@ function exploredOf(options: ExploreOptions, frames: number): Explored {
   if ((scenario === undefined) === (programs === undefined)) {
     throw new UsageError('An exploration needs a scenario or programs, and not both; give one of them.');
   }
-  if (programs !== undefined) return { name: undefined, cpus, count, seed, programs, inject };
+  if (programs !== undefined) return { isNamed: false, name: undefined, cpus, count, seed, programs, inject };
   const chosen = typeof scenario === 'string' ? scenarioByName(scenario) : (scenario as Scenario);
   const { cpusMin = 1 } = chosen;
   if (cpus < cpusMin) throw new UsageError(`Scenario ${chosen.name} needs ${cpusMin} CPUs, but there are ${cpus}; raise cpus.`);
   const shape = { cpus, seed, frames };
   const { sysctl, devices, swaps, background } = chosen;
   return {
+    isNamed: isNamed(chosen),
     name: chosen.name,
     cpus,
     count,

@@ -260,13 +260,14 @@ class Shrinker {
       return { first: undefined, failures: [], hung: false };
     }
     const machine = await this.#booted(turn.cuts?.layout);
-    const { mutant, races } = this.#options;
+    const { mutant, races, deep } = this.#options;
     const result = await machine.explore({
       ...turn,
       schedules: allowed,
       programSeed: this.#programSeed,
       ...(mutant === undefined ? {} : { mutant }),
       ...(races === undefined ? {} : { races }),
+      ...(deep === undefined ? {} : { deep }),
     });
     this.#schedules += result.schedules;
     return result.hung && this.#signature !== '' ? { ...result, failures: [] } : result;

@@ -5,7 +5,7 @@
 
 /** Functions that check or count for others, and the funnel: the site is who called them. */
 const CHECKERS =
-  /^(?:invariant|assert\w*|fail|step|settle|at|park\w*|unpark|waitOn|LaneRecorder|LockstepGate|nap|READ_ONCE|WRITE_ONCE|rcu_dereference|cpu_relax|atomic_\w+|#\w+)$/;
+  /^(?:invariant|assert\w*|fail|step|settle|at|park\w*|unpark|waitOn|LaneRecorder|LockstepGate|nap|READ_ONCE|WRITE_ONCE|rcu_dereference|cpu_relax|atomic_\w+|load|store|add|and|or|xchg|cmpxchg|incNotZeroLimited|#\w+)$/;
 const FRAME = /^\s+at (?:async )?(?:new )?(?:[\w$<>]+\.)*(#?[\w$]+) \((?:file:)?.*\/(?:bundle|dist|core|workers)\//;
 
 /** Innermost function of the model on a stack; '' for none. */

@@ -76,16 +76,16 @@ function stretchesOf(lanes: readonly LaneStep[]): Stretch[] {
 }
 
 /** @param shownOp the operation of each CPU that was named last */
-function stretchLines(
-  { cpu, steps }: Stretch,
-  lanes: readonly LaneStep[],
-  next: Stretch | undefined,
-  shownOp: Map<number, number>,
-): Line[] {
+function stretchLines(stretch: Stretch, lanes: readonly LaneStep[], next: Stretch | undefined, shownOp: Map<number, number>): Line[] {
+  const { cpu, steps } = stretch;
   const lines: Line[] = [];
   const [first, last] = [steps[0] as LaneStep, steps.at(-1) as LaneStep];
   const woke = wokenBy(first, lanes);
   if (woke !== undefined) lines.push({ cpu, step: undefined, text: `  -- ${woke}` });
+  if (steps.every((step) => step.op === '')) {
+    lines.push(...served(stretch, lanes, next));
+    return lines;
+  }
   for (const ops of new Set(steps.map((step) => step.ops))) {
     const own = steps.filter((step) => step.ops === ops);
     const [begin, end] = [own[0] as LaneStep, own.at(-1) as LaneStep];
@@ -101,6 +101,17 @@ function stretchLines(
     if (between > 0) lines.push({ cpu, step: undefined, text: `  ... ${between} step${between === 1 ? '' : 's'}` });
     if (isNew || own.length > 1) lines.push({ cpu, step: end.step, text: `  ${stepText(end)}` });
   }
+  if (next !== undefined) lines.push({ cpu, step: undefined, text: `  -- ${reasonOf(last, lanes)}` });
+  return lines;
+}
+
+/** A stretch between two operations, or of a CPU that has none: only its end is told. */
+function served({ cpu, steps }: Stretch, lanes: readonly LaneStep[], next: Stretch | undefined): Line[] {
+  const last = steps.at(-1) as LaneStep;
+  const many = steps.length === 1 ? '' : `... ${steps.length} steps, `;
+  if (next !== undefined && (last.slept || last.last))
+    return [{ cpu, step: last.step, text: `  ... ${steps.length} steps -- ${reasonOf(last, lanes)}` }];
+  const lines: Line[] = [{ cpu, step: last.step, text: `  ${many}${stepText(last)}` }];
   if (next !== undefined) lines.push({ cpu, step: undefined, text: `  -- ${reasonOf(last, lanes)}` });
   return lines;
 }

@@ -92,9 +92,14 @@ export const SCENARIOS: readonly Scenario[] = [
 /** The mix of a stress run: everything that has to go well. */
 export const STRESS_MIX: readonly Scenario[] = SCENARIOS.filter((scenario) => scenario.mustFail === undefined);
 
+const named = (name: string): Scenario | undefined => [...SCENARIOS, ...TRIGGER_SCENARIOS].find((scenario) => scenario.name === name);
+
+/** Is this the scenario that its name stands for? */
+export const isNamed = (scenario: Scenario): boolean => named(scenario.name) === scenario;
+
 /** @throws UsageError naming the known scenarios */
 export function scenarioByName(name: string): Scenario {
-  const found = [...SCENARIOS, ...TRIGGER_SCENARIOS].find((scenario) => scenario.name === name);
+  const found = named(name);
   if (found === undefined) {
     throw new UsageError(`There is no scenario "${name}"; choose from ${SCENARIOS.map((scenario) => scenario.name).join(', ')}.`);
   }
