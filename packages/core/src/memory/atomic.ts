@@ -59,12 +59,25 @@ export function atomic_inc_not_zero_limited(cpu: Steps, word: Word, limit: numbe
   return cpu.ops.incNotZeroLimited(word << 2, limit);
 }
 
+// Functions of their own, so that those below stay small enough to be put into their callers always.
+function turnToRead(cpu: Steps, word: Word): void {
+  cpu.gate?.step(cpu.id, STEP_READ, word);
+}
+
+function turnToDereference(cpu: Steps, word: Word): void {
+  cpu.gate?.step(cpu.id, STEP_DEREFERENCE, word);
+}
+
+function turnToWrite(cpu: Steps, word: Word): void {
+  cpu.gate?.step(cpu.id, STEP_WRITE, word);
+}
+
 /**
  * A marked but unordered read: a hint, or a word that only this CPU writes. Never in a loop that waits (the language allows hoisting),
  * and never the read that decides.
  */
 export function READ_ONCE(cpu: Steps, word: Word): number {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_READ, word);
+  if (cpu.gate !== null) turnToRead(cpu, word);
   return cpu.words[word] as number;
 }
 
@@ -75,12 +88,12 @@ export function READ_ONCE(cpu: Steps, word: Word): number {
  * @kernel rcu_dereference(), and every dependent READ_ONCE()
  */
 export function rcu_dereference(cpu: Steps, word: Word): number {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_DEREFERENCE, word);
+  if (cpu.gate !== null) turnToDereference(cpu, word);
   return cpu.words[word] as number;
 }
 
 /** A marked but unordered write: a hint for others, or a word published by a later atomic operation. */
 export function WRITE_ONCE(cpu: Steps, word: Word, value: number): void {
-  if (cpu.gate !== null) cpu.gate.step(cpu.id, STEP_WRITE, word);
+  if (cpu.gate !== null) turnToWrite(cpu, word);
   cpu.words[word] = value;
 }
