@@ -14,7 +14,9 @@ import { changed, MMAP_DROP } from './variants.ts';
 
 const PAGES = 512;
 /** Passes over the file in one sample, and passes before the first one counts. */
-const PASSES = 12;
+const PASSES = 60;
+/** The same for the variant in which a page is more work. */
+const WORKED_PASSES = 20;
 const WARM_UP = 30;
 /** Accesses to each page after the fault, for the variant in which a page is more work. */
 const WORK = 200;
@@ -76,7 +78,7 @@ interface Sample {
 
 function sampled(dirtier: Dirtier): Sample {
   const page = dirtier.pass(PASSES, 0);
-  return { page, vain: dirtier.pass(PASSES, 0, true) - page, worked: dirtier.pass(2, WORK), pair: dirtier.lockPair() };
+  return { page, vain: dirtier.pass(PASSES, 0, true) - page, worked: dirtier.pass(WORKED_PASSES, WORK), pair: dirtier.lockPair() };
 }
 
 type Key = 'before' | 'after' | 'gain' | 'saved' | 'vain' | 'gainWorked' | 'pair' | 'faultPerPair' | 'pageFor12';

@@ -94,7 +94,7 @@ const faultlab = (...args: string[]): Promise<{ readonly code: number; readonly 
 test(
   'the command line: exit code 3 and a line that repeats it, with the injection',
   async () => {
-    const quick = ['--cpus', '2', '--seconds', '30', '--seed', '5'];
+    const quick = ['--cpus', '2', '--seconds', '30', '--seed', '5', '--stall-ms', '4000', '--no-dir', '--no-hunt'];
     const [killed, silent] = await Promise.all([
       faultlab('stress', '--scenario', 'munmap_storm', '--inject', 'kill_cpu:after=10', ...quick),
       faultlab('stress', '--scenario', 'cold_readers', '--inject', 'silent_device:after=3', ...quick),

@@ -72,7 +72,8 @@ test(
   'gcc with files on a device, all in memory: nothing is read',
   async () => {
     const { io, counters } = await agrees('gcc', { io: 'fixed:1ms' });
-    assert.equal([io?.start, io?.reads, counters.pgmajfault, counters.lock_dropped_for_io], ['warm', 0, 0, 0]);
+    // Locks may be dropped all the same: for a page that another CPU has locked just then.
+    assert.equal([io?.start, io?.reads, counters.pgmajfault], ['warm', 0, 0]);
   },
   DEADLINE,
 );
