@@ -68,22 +68,39 @@ export class CpuPool {
     const task = this.#pool.run({ ...common, id: cpu, control: port2 }, { transferList: [port2] });
     this.#tasks.push(task);
     const control = wrap<CpuControl>(port1 as unknown as Endpoint);
-    const death = this.#deathOf(cpu, task);
-    return { cpu, call: (request) => Promise.race([request(control), death]) };
+    const calls = new Calls();
+    task.then(
+      () => {
+        if (!this.#ending) calls.failAll(new CpuError(cpu, 'ended before it was told to.'));
+      },
+      (cause: unknown) => calls.failAll(new CpuError(cpu, `died: ${causeOf(cause)}`, { cause })),
+    );
+    return { cpu, call: (request) => calls.add(() => request(control)) };
+  }
+}
+
+/**
+ * The calls to one thread that are not answered yet. Its death ends them, and every later one. A race of each call with one promise of the death would keep
+ * every answer for as long as the thread lives.
+ */
+class Calls {
+  readonly #waiting = new Set<(death: CpuError) => void>();
+  #death: CpuError | undefined;
+
+  async add<T>(request: () => Promise<T>): Promise<T> {
+    if (this.#death !== undefined) throw this.#death;
+    return await new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject);
+      request()
+        .then(resolve, reject)
+        .finally(() => this.#waiting.delete(reject));
+    });
   }
 
-  /** Rejects when the task ends although nobody asked for it. */
-  #deathOf(cpu: number, task: Promise<void>): Promise<never> {
-    const death = new Promise<never>((_, reject) => {
-      task.then(
-        () => {
-          if (!this.#ending) reject(new CpuError(cpu, 'ended before it was told to.'));
-        },
-        (cause: unknown) => reject(new CpuError(cpu, `died: ${causeOf(cause)}`, { cause })),
-      );
-    });
-    death.catch(() => {}); // a death between two calls is told to the next one
-    return death;
+  failAll(death: CpuError): void {
+    this.#death = death;
+    for (const fail of this.#waiting) fail(death);
+    this.#waiting.clear();
   }
 }
 
