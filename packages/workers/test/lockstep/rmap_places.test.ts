@@ -59,8 +59,8 @@ test(
         count: 1,
       }),
     };
-    // A look at the entries without the lock of their table fails at the 98th of these schedules.
-    const found = await explore({ programs, cpus: 2, schedules: 150, seed: 5, strategy: 'pct', depth: 8, verify: true });
+    // A look at the entries without the lock of their table fails within the first 50 schedules of this strategy, whatever the seed.
+    const found = await explore({ programs, cpus: 2, schedules: 100, seed: 5, strategy: 'pos', verify: true });
     assert.is(found.failing, 0, JSON.stringify(found.first?.findings));
   },
   { deadlineMs: 60_000 },
