@@ -84,6 +84,8 @@ import { FIRST_STEP, NO_STEP, type Strategy } from './strategy.ts';
 
 /** Looks at one's turn before the thread sleeps: a turn that comes back soon costs no wake-up. */
 const TURN_LOOKS = 256;
+/** Steps of one operation after which its CPU gives way; few operations of a right model have a tenth of it. */
+const PATIENCE_STEPS = 4096;
 /** How long a thread sleeps before it looks whether the machine was frozen from outside. */
 const OUTSIDE_MS = 100;
 const US_PER_MS = 1000;
@@ -281,11 +283,21 @@ export class LockstepGate implements StepGate, PointObserver {
     board[this.#mine + C_KIND] = kind;
     board[this.#mine + C_WORD] = word;
     if (board[B_PHASE] === PHASE_RUN) {
-      if (this.#seesForced || kind === STEP_RELAX || board[B_RUNNABLE] !== this.#bit) this.#give(this.#choose(kind), true);
+      const asks = this.#loopsAlone() ? STEP_RELAX : kind;
+      if (this.#seesForced || asks === STEP_RELAX || board[B_RUNNABLE] !== this.#bit) this.#give(this.#choose(asks), true);
     } else this.#prepare();
     if (board[B_ENDED] !== ENDED_WELL) throw new MachineStopped('the schedule has ended');
     this.#count(kind, word);
     this.observer?.step(kind, word);
+  }
+
+  /**
+   * One operation goes on and on: a fault, say, is tried again until another CPU has moved a page. A host would let that one run some time, so after so many
+   * steps the CPU gives way as in a spin loop; otherwise a strategy that lets it run would call a livelock what is none.
+   */
+  #loopsAlone(): boolean {
+    const steps = this.#board[this.#mine + C_OP_STEPS] as number;
+    return steps !== 0 && steps % PATIENCE_STEPS === 0;
   }
 
   #count(kind: number, word: number): void {
