@@ -108,6 +108,17 @@ test(
 );
 
 test(
+  'a CPU that tries again and again gives way in the end, whatever the strategy: that is no livelock',
+  async () => {
+    for (const plan of [strategyPlan('pct', { depth: 1 }), strategyPlan('dfs', { bound: 0 })]) {
+      const result = await exploreToy({ toy: { kind: 'retries' }, cpus: 2, plan, schedules: 8, seed: 3, stopAtFirst: false });
+      assert.is(result.failing, 0, JSON.stringify(result.failures[0]?.findings));
+    }
+  },
+  SLOW_HOST,
+);
+
+test(
   'a loop without any operation is found by the host, with the choices that led to it',
   async () => {
     const result = await exploreToy({ toy: { kind: 'plain_loop' }, cpus: 2, schedules: 3, stallMs: 400 });

@@ -21,6 +21,8 @@ export type Toy =
   | { readonly kind: 'deadlock' }
   /** CPU 0 waits for what nobody does, looking all the time. */
   | { readonly kind: 'livelock' }
+  /** CPU 0 tries again, without a word of patience, until CPU 1 has done something. */
+  | { readonly kind: 'retries' }
   /** CPU `n` sleeps for 10 - n milliseconds, unless CPU 0 wakes it; then they say who was when. */
   | { readonly kind: 'sleepers'; readonly wakes: boolean }
   | { readonly kind: 'plain_loop' }
@@ -66,6 +68,10 @@ export default function toy(context: WorkContext, data: Toy): void {
     }
     case 'livelock':
       while (cpu.id === 0 && atomic_read(cpu, line(0)) === 0) cpu_relax(cpu);
+      return;
+    case 'retries':
+      if (cpu.id !== 0) atomic_set(cpu, line(0), 1);
+      while (cpu.id === 0 && atomic_read(cpu, line(0)) === 0) atomic_fetch_add(cpu, line(1), 1);
       return;
     case 'sleepers':
       sleepers(context, line, data.wakes);
