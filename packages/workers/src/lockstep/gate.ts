@@ -291,10 +291,7 @@ export class LockstepGate implements StepGate, PointObserver {
     this.observer?.step(kind, word);
   }
 
-  /**
-   * One operation goes on and on: a fault, say, is tried again until another CPU has moved a page. A host would let that one run some time, so after so many
-   * steps the CPU gives way as in a spin loop; otherwise a strategy that lets it run would call a livelock what is none.
-   */
+  /** One operation goes on and on, a fault is tried again until another CPU has moved a page, say. A host would let that one run: the CPU gives way. */
   #loopsAlone(): boolean {
     const steps = this.#board[this.#mine + C_OP_STEPS] as number;
     return steps !== 0 && steps % PATIENCE_STEPS === 0;
