@@ -283,18 +283,14 @@ export class LockstepGate implements StepGate, PointObserver {
     board[this.#mine + C_KIND] = kind;
     board[this.#mine + C_WORD] = word;
     if (board[B_PHASE] === PHASE_RUN) {
-      const asks = this.#loopsAlone() ? STEP_RELAX : kind;
+      // A fault that is tried until another CPU has moved a page, say: a host would let that one run.
+      const steps = board[this.#mine + C_OP_STEPS] as number;
+      const asks = steps !== 0 && steps % PATIENCE_STEPS === 0 ? STEP_RELAX : kind;
       if (this.#seesForced || asks === STEP_RELAX || board[B_RUNNABLE] !== this.#bit) this.#give(this.#choose(asks), true);
     } else this.#prepare();
     if (board[B_ENDED] !== ENDED_WELL) throw new MachineStopped('the schedule has ended');
     this.#count(kind, word);
     this.observer?.step(kind, word);
-  }
-
-  /** One operation goes on and on, a fault is tried again until another CPU has moved a page, say. A host would let that one run: the CPU gives way. */
-  #loopsAlone(): boolean {
-    const steps = this.#board[this.#mine + C_OP_STEPS] as number;
-    return steps !== 0 && steps % PATIENCE_STEPS === 0;
   }
 
   #count(kind: number, word: number): void {
