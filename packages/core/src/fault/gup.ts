@@ -21,6 +21,7 @@ import { mas_walk } from '../mm/maple_tree.ts';
 import { mmTree } from '../mm/mm_struct.ts';
 import { mmap_assert_locked, mmap_read_lock_killable, mmap_read_unlock } from '../mm/mmap_lock.ts';
 import { vm_end } from '../mm/vm_area_struct.ts';
+import { cond_resched } from '../sched/cond_resched.ts';
 import { fatal_signal_pending, signal_pending } from '../sched/task.ts';
 import { at, BETWEEN_GUP_ATTEMPTS } from '../trace/points.ts';
 import { faultin_page } from './faultin_page.ts';
@@ -80,6 +81,7 @@ function getOne(cpu: Cpu, mm: MmId, vma: VmaId, vpn: Vpn, foll: number, pages: P
   for (let tries = 1; ; tries++) {
     if (cpu.verify) invariant(tries <= TRIES_MAX, 'L01', 'GUP faults again and again and never drops mmap_lock');
     if (fatal_signal_pending(cpu)) return EINTR;
+    cond_resched(cpu, tries);
     const found = follow_page_pte(cpu, mm, vpn, foll);
     if (found !== NOT_THERE && found !== MUST_UNSHARE) {
       pages?.push(found as Pfn);

@@ -125,6 +125,7 @@ export const WAIT_PAUSED = 21;
 export const WAIT_STOPPED = 22;
 export const WAIT_WORK = 23;
 export const WAIT_OVER_HIGH = 24;
+export const WAIT_RESCHED = 25;
 export const WAIT_NAMES: readonly string[] = [
   'nothing',
   'rwsem (read)',
@@ -151,6 +152,7 @@ export const WAIT_NAMES: readonly string[] = [
   'nothing any more since an injected stop',
   'work',
   'the end of a delay for being over memory.high',
+  'whoever needs the core to get on',
 ];
 
 /** First word of a CPU's block, given the base of the percpu region. */

@@ -15,6 +15,7 @@ import { readHeld } from '@faultlab/core/locking/held_locks';
 import { LOCK_MMAP, LOCK_VMA } from '@faultlab/core/locking/lock_class';
 import { rcu_barrier, rcu_idle_enter, rcu_idle_exit } from '@faultlab/core/locking/rcu';
 import { DEFAULT_SIZE, type MachineSize } from '@faultlab/core/memory/limits';
+import { PC_WAIT_KIND, WAIT_RESCHED } from '@faultlab/core/memory/percpu';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import { createFile, type FileSpec } from '@faultlab/core/mm/address_space';
 import { mm_alloc } from '@faultlab/core/mm/mm_struct';
@@ -22,6 +23,7 @@ import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRIT
 import { switch_mm } from '@faultlab/core/mm/switch_mm';
 import type { ArchEntry } from '@faultlab/core/policy/arch_entry';
 import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
+import { __set_current_state_running } from '@faultlab/core/sched/task';
 import { sys_mmap } from '@faultlab/core/syscalls/mmap';
 import type { PointObserver } from '@faultlab/core/trace/points';
 
@@ -150,10 +152,19 @@ export class OneThreadMachine {
       step();
       return true;
     }
+    if (this.#givesItsCoreAway()) return true;
     const served = serveQueued(this.other, FILE_DEVICE) || serveQueued(this.other, SWAP_DEVICE);
     this.#inVain = served ? 0 : this.#inVain + 1;
     if (this.#steered && this.#inVain > SLEEPS_IN_VAIN) throw new StallError('CPU 0 sleeps, and there is nobody who would wake it.');
     return served;
+  }
+
+  /** Nobody else needs the core of the only thread: the tick of cond_resched() is over at once, and it was no wait for anybody. */
+  #givesItsCoreAway(): boolean {
+    const { cpu } = this;
+    if (cpu.words[cpu.percpu + PC_WAIT_KIND] !== WAIT_RESCHED) return false;
+    __set_current_state_running(cpu);
+    return true;
   }
 
   /** Lets the devices finish what was submitted. */
