@@ -29,7 +29,7 @@ import { anonRssWord, fileRssWord, shmemRssWord } from '../mm/mm_struct.ts';
 import { freeLists } from '../mm/page_alloc.ts';
 import { rmapFolio } from '../mm/rmap_folio.ts';
 import { xa_is_value } from '../mm/swap_entry.ts';
-import { slotSeen, swapMax } from '../mm/swapfile.ts';
+import { nextSlotInUse, slotSeen, swapMax } from '../mm/swapfile.ts';
 import { xa_for_each } from '../mm/xarray.ts';
 import { MAPPING_CACHE } from '../slab/caches.ts';
 import { cacheSlots, isAllocated } from '../slab/kmem_cache.ts';
@@ -111,7 +111,8 @@ function countPageCaches(state: SweepState, uses: Uses): void {
 function countSwapCache(state: SweepState, uses: Uses): void {
   const { m } = state;
   for (let area = 0; area < m.size.swaps; area++) {
-    for (let offset = 1; offset < swapMax(m, area as SwapId); offset++) {
+    const max = swapMax(m, area as SwapId);
+    for (let offset = nextSlotInUse(m, area as SwapId, 1); offset < max; offset = nextSlotInUse(m, area as SwapId, offset + 1)) {
       const { folio } = slotSeen(m, area as SwapId, offset);
       if (folio !== NO_FOLIO) uses.caches[folio] = (uses.caches[folio] as number) + 1;
     }

@@ -17,7 +17,7 @@ import {
   xa_is_value,
   xa_to_value,
 } from '../mm/swap_entry.ts';
-import { slotSeen, swapInUse, swapMax } from '../mm/swapfile.ts';
+import { nextSlotInUse, slotSeen, swapInUse, swapMax } from '../mm/swapfile.ts';
 import { xa_for_each } from '../mm/xarray.ts';
 import { MAPPING_CACHE } from '../slab/caches.ts';
 import { cacheSlots, isAllocated } from '../slab/kmem_cache.ts';
@@ -69,14 +69,14 @@ function countPageCaches(state: SweepState, leading: Map<SwpEntry, number>): voi
 
 function sweepArea(state: SweepState, area: SwapId, leading: ReadonlyMap<SwpEntry, number>): void {
   const { m } = state;
+  const max = swapMax(m, area);
   let inUse = 0;
-  for (let offset = 1; offset < swapMax(m, area); offset++) {
+  for (let offset = nextSlotInUse(m, area, 1); offset < max; offset = nextSlotInUse(m, area, offset + 1)) {
     const { count, cached, folio, shadow } = slotSeen(m, area, offset);
     const entry = swp_entry(area, offset);
-    const found = leading.get(entry) ?? 0;
-    const where = `slot ${offset} of swap area ${area}`;
+    const where = slotName(entry);
     if (count !== 0 || cached) inUse++;
-    if (count !== found) state.report('I29', `${where} counts ${count} entries, but ${found} lead to it`);
+    sweepCount(state, entry, count, leading.get(entry) ?? 0);
     if (cached !== (folio !== NO_FOLIO))
       state.report(
         'Q06',
@@ -85,8 +85,19 @@ function sweepArea(state: SweepState, area: SwapId, leading: ReadonlyMap<SwpEntr
     if (shadow !== 0 && count === 0) state.report('I29', `${where} is free, but remembers a page`);
     if (folio !== NO_FOLIO) sweepCached(state, where, entry, folio);
   }
-  if (swapMax(m, area) > 0 && inUse !== swapInUse(m, area))
+  for (const [entry, found] of leading) {
+    const offset = swp_offset(entry);
+    if (swpSwap(entry) === area && offset >= 1 && offset < max && nextSlotInUse(m, area, offset) !== offset)
+      sweepCount(state, entry, 0, found);
+  }
+  if (max > 0 && inUse !== swapInUse(m, area))
     state.report('Q06', `swap area ${area} counts ${swapInUse(m, area)} slots in use, but has ${inUse}`);
+}
+
+const slotName = (entry: SwpEntry): string => `slot ${swp_offset(entry)} of swap area ${swpSwap(entry)}`;
+
+function sweepCount(state: SweepState, entry: SwpEntry, count: number, found: number): void {
+  if (count !== found) state.report('I29', `${slotName(entry)} counts ${count} entries, but ${found} lead to it`);
 }
 
 function sweepCached(state: SweepState, where: string, entry: SwpEntry, folio: Pfn): void {

@@ -373,6 +373,16 @@ export function slotSeen(m: SharedMemory, area: SwapId, offset: number): SlotSee
   };
 }
 
+/** The first slot from `offset` on that has a count, a claim, a folio or a shadow; swapMax() when there is none. Most slots have nothing. */
+export function nextSlotInUse(m: SharedMemory, area: SwapId, offset: number): number {
+  const { words } = m;
+  const max = swapMax(m, area);
+  let next = offset;
+  for (let at: number = slotWord(m, area, next, 0); next < max; next++, at += RECORD_WORDS.swapSlot)
+    if (((words[at + SLOT_MAP] as number) & MAP_MASK) !== 0 || words[at + SLOT_TABLE] !== 0) break;
+  return next;
+}
+
 // --- waiting for a claim --------------------------------------------------------------------------------------------------------------
 
 /**
