@@ -5,9 +5,10 @@
  * `dist/` is what the compiler wrote, `bundle/` is what runs. Every module keeps a file of its own in `bundle/`, with nothing in it but the way to the
  * joined module that holds it, so that imports by path go on working and every module still exists exactly once in a thread.
  *
- *   core/bundle/all.js      the whole of core
- *   workers/bundle/cpu.js   what the thread of a CPU needs of workers
- *   workers/bundle/tool.js  the rest: machines, reports, the command line
+ *   core/bundle/all.js        the whole of core
+ *   workers/bundle/thread.js  what the threads of machines and of tortures need of workers
+ *   workers/bundle/report.js  the HTML report and its charts
+ *   workers/bundle/tool.js    the rest: machines, printed reports, the command line, and their libraries. No thread loads it
  */
 
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -18,8 +19,11 @@ const PACKAGES = ['core', 'workers'];
 const CORE = '@faultlab/core';
 /** Modules that do something when a thread starts with them, beside defining: they cannot be joined with others. */
 const STARTS_SOMETHING = /_main\.js$/;
-/** What the thread of a CPU is told to load: its own start, and the works. */
-const LOADED_BY_CPUS = /(cpu_main|_work|replay_cpu)\.js$/;
+/**
+ * What the threads of machines and tortures are told to load: their own starts, and the works of CPUs. The thread that looks at a user's policy
+ * starts once, and needs the library that validates it.
+ */
+const LOADED_BY_THREADS = /((?<!policy_module)_main|_work|replay_cpu)\.js$/;
 
 /** What bundle_page.mjs writes. */
 const OF_PAGE = 'workers/bundle/page/';
@@ -109,16 +113,22 @@ function ownModules(root) {
 
 function chunkOf(root) {
   const workers = join(root, 'packages', 'workers', 'dist');
-  let ofCpus;
+  const modulesOf = (...names) => names.map((name) => join(workers, name));
+  let ofThreads;
+  let ofTool;
+  let ofReport;
   return (id, { getModuleIds, getModuleInfo }) => {
     if (STARTS_SOMETHING.test(id) && !id.endsWith('cpu_main.js')) return null;
     if (id.startsWith(join(root, 'packages', 'core'))) return 'core/bundle/all';
     if (!id.startsWith(workers)) return null;
-    ofCpus ??= reachable(
-      [...getModuleIds()].filter((module) => LOADED_BY_CPUS.test(module)),
+    ofThreads ??= reachable(
+      [...getModuleIds()].filter((module) => LOADED_BY_THREADS.test(module)),
       getModuleInfo,
     );
-    return ofCpus.has(id) ? 'workers/bundle/cpu' : 'workers/bundle/tool';
+    if (ofThreads.has(id)) return 'workers/bundle/thread';
+    ofReport ??= reachable(modulesOf('html_report/write_report.js'), getModuleInfo);
+    ofTool ??= reachable(modulesOf('index.js', 'cli/main.js'), getModuleInfo);
+    return ofReport.has(id) && !ofTool.has(id) ? 'workers/bundle/report' : 'workers/bundle/tool';
   };
 }
 

@@ -16,8 +16,13 @@ const MODULES = {
     "import { next } from '../state.js';\nexport const twice = () => next() + next();\nexport const here = new URL('./other.js', import.meta.url).href;\n",
   'core/dist/gone.js': 'export const gone = 1;\n',
   'workers/dist/entry/cpu_main.js': "import { next } from '@faultlab/core/state';\nexport default () => next();\n",
-  'workers/dist/device_main.js': 'globalThis.started = (globalThis.started ?? 0) + 1;\n',
-  'workers/dist/tool.js': 'export const tool = 1;\n',
+  'workers/dist/news.js': 'export const news = (globalThis.started ?? 0) + 1;\n',
+  'workers/dist/device_main.js': "import { news } from './news.js';\nglobalThis.started = news;\n",
+  'workers/dist/machine.js': "import { news } from './news.js';\nglobalThis.loaded = 'machine';\nexport const machine = news;\n",
+  'workers/dist/index.js': "export { machine } from './machine.js';\nexport const drawn = () => import('./html_report/write_report.js');\n",
+  'workers/dist/cli/main.js': "export { machine as main } from '../machine.js';\n",
+  'workers/dist/html_report/write_report.js':
+    "import { machine } from '../machine.js';\nglobalThis.loaded = 'charts';\nexport const chart = machine;\n",
 };
 
 async function withPackages(body) {
@@ -55,11 +60,23 @@ test('a module that starts something is run by nobody but the thread that loads 
   withPackages(async (root) => {
     await bundle(root);
     globalThis.started = 0;
-    await load(root, 'workers/bundle/tool.js');
+    await load(root, 'workers/bundle/machine.js');
     await load(root, 'workers/bundle/entry/cpu_main.js');
     assert.is(globalThis.started, 0);
     await load(root, 'workers/bundle/device_main.js');
     assert.is(globalThis.started, 1);
+  }));
+
+test('a thread loads nothing of the tool, and the tool no charts before they are drawn', () =>
+  withPackages(async (root) => {
+    await bundle(root);
+    globalThis.loaded = 'nothing';
+    await load(root, 'workers/bundle/device_main.js');
+    assert.is(globalThis.loaded, 'nothing');
+    const { drawn } = await load(root, 'workers/bundle/index.js');
+    assert.is(globalThis.loaded, 'machine');
+    await drawn();
+    assert.is(globalThis.loaded, 'charts');
   }));
 
 test('joining again does nothing when nothing changed, and leaves nothing of a module that is gone', () =>
