@@ -1,8 +1,8 @@
 /**
  * Latencies of a run, or of several runs together: bucket counts that add up, and their percentiles.
  */
-import { build } from 'hdr-histogram-js';
 import { LATENCY_PATHS, type LatencyPath } from './arena_map.ts';
+import { latencyHistogram } from './latency_histogram.ts';
 import type { Machine } from './machine.ts';
 import { bucketNs, bucketOf, readBuckets } from './program/latency.ts';
 
@@ -22,8 +22,6 @@ export interface LatencyBuckets {
   readonly buckets: readonly (readonly [bucket: number, count: number])[];
 }
 
-const HIGHEST_NS = 2 ** 37;
-
 export class LatencyTotals {
   readonly #counts: readonly Map<number, number>[] = LATENCY_PATHS.map(() => new Map());
 
@@ -41,8 +39,7 @@ export class LatencyTotals {
     return LATENCY_PATHS.flatMap((path, index) => {
       const counts = this.#counts[index] as Map<number, number>;
       if (counts.size === 0) return [];
-      const histogram = build({ lowestDiscernibleValue: 1, highestTrackableValue: HIGHEST_NS, numberOfSignificantValueDigits: 2 });
-      for (const [ns, count] of counts) histogram.recordValueWithCount(Math.max(1, Math.round(ns)), count);
+      const histogram = latencyHistogram(counts);
       const at = (percentile: number): number => histogram.getValueAtPercentile(percentile);
       return [{ path, timed: histogram.totalCount, p50: at(50), p99: at(99), p999: at(99.9), max: at(100) }];
     });

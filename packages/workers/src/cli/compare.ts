@@ -14,7 +14,6 @@ import { type CompareOptions, type Comparison, type ReplayedTrace, runCompare } 
 import { selfCheck, selfCheckReport } from '../compare/self_check.ts';
 import { readLatency } from '../device/device_options.ts';
 import { environment } from '../environment.ts';
-import { writeComparisonReport } from '../html_report/write_report.ts';
 import { defaultStressCpus } from '../machine_config.ts';
 import { loadTimeline } from '../perf_script/build_timeline.ts';
 import { loadPolicy } from '../policy/load_policy.ts';
@@ -204,7 +203,9 @@ async function report(options: CompareOptions, flags: CompareFlags, { json, html
   context.exit(exitCodeOf(comparison));
   const file = comparisonFile(options, comparison, host);
   if (json !== undefined) await writeJson(json, file);
-  if (html !== undefined) await writeComparisonReport(dirname(html), basename(html), file);
+  if (html === undefined) return;
+  const { writeComparisonReport } = await import('../html_report/write_report.ts');
+  await writeComparisonReport(dirname(html), basename(html), file);
 }
 
 async function checkSelf(options: CompareOptions, repetitions: number, context: CliContext): Promise<void> {

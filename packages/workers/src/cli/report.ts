@@ -2,7 +2,7 @@
  * `faultlab report`: the results in a folder as one HTML file, for people.
  * Next: html_report/write_report.ts
  */
-import { REPORT_FILE, writeReport } from '../html_report/write_report.ts';
+import { REPORT_FILE } from '../html_report/report_file.ts';
 import { type CliCommand, type CliContext, userPath } from './command.ts';
 
 export const reportCommand: CliCommand = (program, context) => {
@@ -25,6 +25,7 @@ Examples:
 Exit codes: 0 written, 2 misuse.`;
 
 async function report(folder: string, { out }: CliContext): Promise<void> {
+  const { writeReport } = await import('../html_report/write_report.ts');
   const { data, bytes } = await writeReport(userPath(folder), folder);
   const { comparisons, claims, runs, leftOut } = data;
   for (const { title } of [...comparisons, ...claims, ...runs]) out.write(`${title}\n`);

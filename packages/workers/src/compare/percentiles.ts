@@ -2,19 +2,18 @@
  * Percentiles of the latencies of a run, path by path or of several paths together.
  * Next: metrics.ts
  */
-import { build, type Histogram } from 'hdr-histogram-js';
 import type { LatencyPath } from '../arena_map.ts';
+import { type LatencyHistogram, latencyHistogram } from '../latency_histogram.ts';
 import type { LatencyBuckets } from '../latency_totals.ts';
 import { bucketNs } from '../program/latency.ts';
 
-const HIGHEST_NS = 2 ** 37;
 const NS_PER_US = 1000;
 /** A percentile needs so many times on its far side. */
 const BEYOND_LEAST = 2;
 
 export class Percentiles {
   readonly #latency: readonly LatencyBuckets[];
-  readonly #built = new Map<string, Histogram | null>();
+  readonly #built = new Map<string, LatencyHistogram | null>();
 
   constructor(latency: readonly LatencyBuckets[]) {
     this.#latency = latency;
@@ -32,21 +31,15 @@ export class Percentiles {
     return histogram === null ? null : histogram.getValueAtPercentile(100) / NS_PER_US;
   }
 
-  #of(paths: readonly LatencyPath[]): Histogram | null {
+  #of(paths: readonly LatencyPath[]): LatencyHistogram | null {
     const key = paths.join();
     const known = this.#built.get(key);
     if (known !== undefined) return known;
     const buckets = this.#latency.filter(({ path }) => paths.includes(path)).flatMap((each) => each.buckets);
-    const histogram = buckets.length === 0 ? null : histogramOf(buckets);
+    const histogram = buckets.length === 0 ? null : latencyHistogram(buckets.map(([bucket, count]) => [bucketNs(bucket), count] as const));
     this.#built.set(key, histogram);
     return histogram;
   }
-}
-
-function histogramOf(buckets: LatencyBuckets['buckets']): Histogram {
-  const histogram = build({ lowestDiscernibleValue: 1, highestTrackableValue: HIGHEST_NS, numberOfSignificantValueDigits: 2 });
-  for (const [bucket, count] of buckets) histogram.recordValueWithCount(Math.max(1, Math.round(bucketNs(bucket))), count);
-  return histogram;
 }
 
 /** Buckets for files: four in each doubling instead of 32. */

@@ -14,8 +14,8 @@ import { shownComparison } from './of_comparison.ts';
 import { shownRunFile } from './of_run.ts';
 import { reportPage } from './page.ts';
 import type { Fact, PageData, ShownClaims, ShownComparison, ShownRunFile } from './page_data.ts';
+import { REPORT_FILE } from './report_file.ts';
 
-export const REPORT_FILE = 'report.html';
 const FILE_BYTES_MAX = 64 * 2 ** 20;
 
 type Taken =
