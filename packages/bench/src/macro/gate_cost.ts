@@ -1,14 +1,15 @@
 /** What free-running faults pay for being able to have a gate and mutants, and what the continuous checks cost. */
 import { runScenario } from '@faultlab/workers/run_scenario';
 import type { Benchmark, Row } from '../benchmark.ts';
-import { type Compared, compareSides, WORKER } from './fault_sides.ts';
-import { copyCore } from './folded_core.ts';
+import { type Compared, compareSides, type Side, WORKER } from './fault_sides.ts';
+import { copyCore, type Folded } from './folded_core.ts';
 
 const GATE_TARGET = 1.03;
 const CHECKS_TARGET = 1.25;
 const ROUNDS = 40;
-/** Fewer than these in a build means that the tests were not found, and that nothing was compared. */
+/** Fewer than these in a build means that they were not found, and that nothing was compared. */
 const TESTS_LEAST = 60;
+const ASSERTIONS_LEAST = 150;
 const SCENARIOS = ['disjoint_anon', 'munmap_storm', 'fork_cow'];
 const SCENARIO_ROUNDS = 5;
 const SCENARIO_SECONDS = 1;
@@ -17,23 +18,31 @@ export const gateCost: Benchmark = {
   name: 'gate_cost',
   question: 'what do faults pay for the tests for lock-step and for mutants, when there is neither?',
   run: async (smoke) => {
-    const [shipped, folded] = [copyCore(false), copyCore(true)];
-    try {
-      if (folded.folded < TESTS_LEAST) throw new Error(`gate_cost: only ${folded.folded} tests were found in the joined core`);
-      const sides = [shipped, folded].map(({ worker }) => ({ worker, verify: false })) as [Parameters<typeof compareSides>[0], never];
-      const compared = await compareSides(...sides, smoke ? 1 : ROUNDS, smoke);
-      const { ratio } = compared;
-      const detail = `${comparedText(compared)}; ${folded.folded} tests folded`;
-      const target = `<= ${GATE_TARGET}`;
-      return [
-        { task: 'a write fault as shipped / without these tests', value: ratio, unit: 'x', detail, target, met: ratio <= GATE_TARGET },
-      ];
-    } finally {
-      shipped.remove();
-      folded.remove();
-    }
+    return [await shippedAgainst('tests', 'a write fault as shipped / without these tests', TESTS_LEAST, GATE_TARGET, smoke)];
   },
 };
+
+/** The core as shipped against one from which something was taken. @param least changed places in it, so that two different cores are compared */
+async function shippedAgainst(fold: Folded, task: string, least: number, most: number, smoke: boolean): Promise<Row> {
+  const [shipped, folded] = [copyCore('nothing'), copyCore(fold)];
+  try {
+    if (folded.folded < least) throw new Error(`gate_cost: only ${folded.folded} ${fold} were found in the joined core`);
+    const sides = [shipped, folded].map(({ worker }) => ({ worker, verify: false })) as [Side, Side];
+    const compared = await compareSides(...sides, smoke ? 1 : ROUNDS, smoke);
+    const { ratio } = compared;
+    return {
+      task,
+      value: ratio,
+      unit: 'x',
+      detail: `${comparedText(compared)}; ${folded.folded} ${fold} taken out`,
+      target: `<= ${most}`,
+      met: ratio <= most,
+    };
+  } finally {
+    shipped.remove();
+    folded.remove();
+  }
+}
 
 function comparedText({ first, second, least, most, sweeps }: Compared): string {
   return `${first.toFixed(0)} ns / ${second.toFixed(0)} ns, pairs of threads from ${least.toFixed(3)} to ${most.toFixed(3)}, ${sweeps} sweeps a side`;
@@ -74,15 +83,22 @@ async function scenarioRow(scenario: string, smoke: boolean): Promise<Row> {
 
 export const checkCost: Benchmark = {
   name: 'check_cost',
-  question: 'what do the continuous checks cost?',
+  question: 'what do the checks cost: those that are always on, and all of them?',
   run: async (smoke) => {
-    const [on, off] = [true, false].map((verify) => ({ worker: WORKER, verify })) as [Parameters<typeof compareSides>[0], never];
+    const [on, off] = [true, false].map((verify) => ({ worker: WORKER, verify })) as [Side, Side];
     const compared = await compareSides(on, off, smoke ? 1 : ROUNDS, smoke);
     const { ratio } = compared;
     const detail = comparedText(compared);
     const rows: Row[] = [
+      await shippedAgainst(
+        'assertions',
+        'a write fault as shipped / without what is always checked',
+        ASSERTIONS_LEAST,
+        CHECKS_TARGET,
+        smoke,
+      ),
       {
-        task: 'a write fault alone: checks on / off',
+        task: 'a write fault alone: all checks on / off',
         value: ratio,
         unit: 'x',
         detail,
