@@ -1,11 +1,12 @@
 /**
- * Runs one compiled module on several raw worker threads and collects what they return. The threads are gone when
- * it settles, whatever happened.
- * Next: thread_main.ts is the other side.
+ * Runs one compiled module on several raw worker threads and collects what they return. When it settles no thread is at work any more, whatever
+ * happened: those that came back wait for the next run, all others are gone.
+ * Next: thread_main.ts is the other side, spare_threads.ts keeps who waits.
  */
 
-import { type TransferListItem, Worker } from 'node:worker_threads';
+import type { TransferListItem, Worker } from 'node:worker_threads';
 import { asError } from './as_error.ts';
+import { spareThread, takeThread } from './spare_threads.ts';
 import type { ThreadOrder, ThreadReply } from './thread_main.ts';
 import { within } from './within.ts';
 
@@ -33,42 +34,50 @@ export async function runThreads<Result, Data = unknown>(options: ThreadsOptions
   const { module, count, deadlineMs = DEADLINE_MS } = options;
   const workers: Worker[] = [];
   const unfinished = new Set<number>();
+  const idle = new Set<Worker>();
   try {
     const results: Promise<Result>[] = [];
     for (let index = 0; index < count; index++) {
       const worker = start(options, index);
       workers.push(worker);
       unfinished.add(index);
-      results.push(resultOf<Result>(worker, index).finally(() => unfinished.delete(index)));
+      results.push(resultOf<Result>(worker, index, idle).finally(() => unfinished.delete(index)));
     }
     const missing = (): string => `thread(s) ${[...unfinished].join(', ')} of ${module.pathname.split('/').at(-1)}`;
     return await within(deadlineMs, missing, Promise.all(results));
   } finally {
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    await Promise.all(workers.map((worker) => (idle.has(worker) ? spareThread(worker) : worker.terminate())));
   }
 }
 
 function start<Data>(options: ThreadsOptions<Data>, index: number): Worker {
   const order: ThreadOrder = { module: options.module.href, data: options.data?.(index) };
-  return new Worker(new URL('./thread_main.js', import.meta.url), {
-    workerData: order,
-    transferList: [...(options.transfer?.(index) ?? [])],
-  });
+  const worker = takeThread();
+  worker.postMessage(order, [...(options.transfer?.(index) ?? [])]);
+  return worker;
 }
 
-function resultOf<Result>(worker: Worker, index: number): Promise<Result> {
+/** @param idle gets the thread when it has come back with nothing left to do */
+function resultOf<Result>(worker: Worker, index: number, idle: Set<Worker>): Promise<Result> {
   return new Promise((resolve, reject) => {
     const fail = (thrown: unknown): void => {
       const error = asError(thrown);
       error.message = `thread ${index}: ${error.message}`;
       reject(error);
     };
+    const left = (code: number): void => fail(new Error(`exited with code ${code} before it returned`));
     worker.once('message', (reply: ThreadReply) => {
-      if (reply.outcome === 'returned') resolve(reply.value as Result);
-      else fail(reply.error);
+      for (const event of ['error', 'messageerror']) worker.off(event, fail);
+      worker.off('exit', left);
+      if (reply.outcome !== 'returned') {
+        fail(reply.error);
+        return;
+      }
+      if (reply.idle) idle.add(worker);
+      resolve(reply.value as Result);
     });
     worker.once('error', fail);
     worker.once('messageerror', fail);
-    worker.once('exit', (code) => fail(new Error(`exited with code ${code} before it returned`)));
+    worker.once('exit', left);
   });
 }

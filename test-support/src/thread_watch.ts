@@ -5,6 +5,7 @@
  */
 
 import type { Worker } from 'node:worker_threads';
+import { isSpare } from './spare_threads.ts';
 
 /** A thread that was told to end needs a moment; one that nobody told to end gets no more than this. */
 const GRACE_MS = 2_000;
@@ -27,7 +28,7 @@ export function threadsAlive(): ReadonlySet<Worker> {
  */
 export async function endThreadsSince(before: ReadonlySet<Worker>): Promise<number> {
   await new Promise(setImmediate); // the event of a thread started just now arrives in the next tick
-  const mine = [...alive].filter((worker) => !before.has(worker));
+  const mine = [...alive].filter((worker) => !before.has(worker) && !isSpare(worker));
   if (mine.length === 0) return 0;
   await graceFor(mine);
   const leaked = mine.filter((worker) => alive.has(worker));

@@ -1,4 +1,4 @@
-/** runThreads: results in order, every failure an Error that names its thread, no thread left. */
+/** runThreads: results in order, every failure an Error that names its thread, no thread left at work. */
 
 import { assert, runThreads, suite, within } from '@faultlab/test-support';
 import type { Task } from './fixtures/obedient.worker.ts';
@@ -26,8 +26,26 @@ test('threads share memory and their results come back', async () => {
   assert.equal([...results].sort(), [0, 1, 2]);
 });
 
+test('threads that came back do the next run', async () => {
+  const first = (await run(['thread', 'thread'])) as number[];
+  assert.equal(((await run(['thread', 'thread'])) as number[]).sort(), first.sort());
+});
+
 test('a thread that keeps a timer is ended after its result', async () => {
+  const [thread] = (await run(['thread'])) as number[];
   assert.equal(await run(['linger']), [0]);
+  const after = (await run(['thread', 'thread', 'thread'])) as number[];
+  assert.not(after.includes(thread as number));
+});
+
+test('a thread that threw is not used again, nor are those that were at work then', async () => {
+  const before = (await run(['thread', 'thread'])) as number[];
+  await failureOf(run(['hang', 'throw']));
+  const after = (await run(['thread', 'thread', 'thread'])) as number[];
+  assert.equal(
+    after.filter((id) => before.includes(id)),
+    [],
+  );
 });
 
 const failures: readonly [Task['deed'], RegExp][] = [
