@@ -150,8 +150,14 @@ function aFamily(progress: Progress): void {
 
 /** @returns what failed when `left` of that kind were left */
 function live(policy: FaultPolicy, kind: Scarce, left: number): readonly string[] {
-  return withCpu({ policy }, (one) => {
+  // Time passes while the CPU sleeps: nobody frees anything while reclaim waits for somebody who does.
+  let now = 0;
+  return withCpu({ policy, now: () => now }, (one) => {
     const { cpu, mm } = one;
+    cpu.idle = () => {
+      now++;
+      return true;
+    };
     const file = createFile(cpu, 8);
     set_start_brk(cpu.memory, mm, HEAP);
     set_mm_brk(cpu.memory, mm, HEAP);
