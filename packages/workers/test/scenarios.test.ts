@@ -7,7 +7,7 @@ import { bootMachine, machineFor, type RunResult, runScenarioOn, scenarios } fro
 const test = suite('scenarios');
 /** Generous: the machine may be busy, and a deadline is no measurement. */
 const PATIENT = { deadlineMs: 60_000 };
-const SMOKE = { cpus: 3, seconds: 0.2, seed: 7, stallMs: 5_000 };
+const SMOKE = { cpus: 3, seconds: 0.1, seed: 7, stallMs: 5_000 };
 
 /** What went wrong, in a line. */
 const told = ({ verdict, violations, postMortem }: RunResult): string =>
