@@ -9,6 +9,7 @@ import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { environment } from '../environment.ts';
 import { type Injection, injectText } from '../inject/injections.ts';
 import { parseInject } from '../inject/parse_inject.ts';
+import type { FailureContext } from '../report/failure_block.ts';
 import { failureLines, stressReport } from '../report/stress_report.ts';
 import { scenarioByName } from '../scenarios/by_name.ts';
 import { memoryLine } from '../soak/memory_log.ts';
@@ -19,7 +20,9 @@ import { runSoak, type SoakOutcome } from '../soak/soak_run.ts';
 import { restoredTotals } from '../soak/soak_totals.ts';
 import type { StressOutcome } from '../stress/run_stress.ts';
 import { type CliContext, userPath } from './command.ts';
+import { contextOfFailure } from './hand_over.ts';
 import { onInterrupt } from './interrupt.ts';
+import { checkFailureFlags } from './lockstep_failure.ts';
 import { exitCodeOf, parametersOf, type StressFlags, type StressParameters, stressJson } from './stress_parameters.ts';
 import { checkWritable, writeJson } from './write_json.ts';
 
@@ -49,9 +52,10 @@ export async function soak(flags: StressFlags, isGiven: IsGiven, context: CliCon
     throw new UsageError('--export is for a run without --hours, whose events are those of its end; leave it out, or run without --hours.');
   }
   if (flags.json !== undefined) await checkWritable(userPath(flags.json));
+  await checkFailureFlags(flags);
   if (earlier?.state === 'finished') {
     context.out.write(`${firstLine(plan)}\n`);
-    await report(flags, plan, { outcome: outcomeOf(earlier), memory: earlier.memory, unwritten: undefined }, context);
+    await report(flags, plan, { outcome: outcomeOf(earlier), memory: earlier.memory, unwritten: undefined }, context, {});
     return;
   }
   const unlock = await takeSoakLock(userPath(file), file);
@@ -68,7 +72,7 @@ const planOf = (flags: StressFlags, isGiven: IsGiven): Promise<Plan> =>
 
 /** The file is this process's own. */
 async function work(flags: StressFlags, plan: Plan, context: CliContext): Promise<void> {
-  const { parameters, earlier, file } = plan;
+  const { parameters, policy, earlier, file } = plan;
   const path = userPath(file);
   const host = environment();
   const interrupt = new AbortController();
@@ -89,16 +93,26 @@ async function work(flags: StressFlags, plan: Plan, context: CliContext): Promis
       },
       failureLines: (failed) => failureLines(parameters, failed),
     });
-    await report(flags, plan, ended, context);
+    const { failed } = ended.outcome;
+    const failure = failed === undefined ? {} : await contextOfFailure(failed, parameters, policy, flags, context, interrupt.signal);
+    await report(flags, plan, ended, context, failure);
   } finally {
     release();
   }
 }
 
-async function report(flags: StressFlags, { parameters, file }: Plan, ended: SoakOutcome, context: CliContext): Promise<void> {
+async function report(
+  flags: StressFlags,
+  { parameters, file }: Plan,
+  ended: SoakOutcome,
+  context: CliContext,
+  failure: FailureContext,
+): Promise<void> {
   const { outcome, memory, unwritten } = ended;
   const host = environment();
-  context.out.write(`${stressReport(parameters, outcome, host, ['', memoryLine(memory), `The sums are in ${file}.`]).join('\n')}\n`);
+  context.out.write(
+    `${stressReport(parameters, outcome, host, ['', memoryLine(memory), `The sums are in ${file}.`], failure).join('\n')}\n`,
+  );
   context.exit(exitCodeOf(outcome));
   if (flags.json !== undefined) await writeJson(userPath(flags.json), stressJson(parameters, outcome, host));
   if (unwritten !== undefined) throw unwritten;

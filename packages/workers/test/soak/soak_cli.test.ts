@@ -74,14 +74,30 @@ test(
 );
 
 test(
-  'a soak that breaks something says so in its file, and cannot go on',
+  'a soak that breaks something says so in its file, looks for it in lock-step, and cannot go on',
   () =>
     inFolder(async (folder) => {
-      const args = ['stress', '--hours', '0.02', '--cpus', '4', '--seed', '9', '--result', FILE, '--scenario', 'canary'];
+      const args = [
+        'stress',
+        '--hours',
+        '0.02',
+        '--cpus',
+        '4',
+        '--seed',
+        '9',
+        '--result',
+        FILE,
+        '--scenario',
+        'canary',
+        '--dir',
+        'failure',
+      ];
       const { code, out } = await faultlab(args, folder);
       assert.is(code, 1, out);
       const { state, failed } = readSoak(folder);
       assert.is(state, 'failed');
+      assert.match(out, /In lock-step the same rule broke \(after [^)]*\); this repeats it exactly:\n.* {2}faultlab again ls2:canary:/);
+      assert.ok(readdirSync(join(folder, 'failure')).includes('params.json'));
       assert.equal([failed?.scenario, failed?.verdict], ['canary', 'failure']);
       assert.match(failed?.report.join('\n') ?? '', /^--- FAILURE: exclusion [^\n]*\n!!! exclusion broken[\s\S]*--scenario canary /);
       refusedInOneSentence(
