@@ -4,13 +4,12 @@
  * docs/COMPARE.md explains every field.
  * Next: metrics.ts, summary.ts
  */
-import { readFile, stat } from 'node:fs/promises';
-import { UsageError } from '@faultlab/core/base/errors';
 import { WAIT_DECADES, WAITED_LOCKS, type WaitedLock } from '@faultlab/core/locking/lock_waits';
 import type { TraceEntry } from '@faultlab/core/trace/trace_ring';
 import * as v from 'valibot';
 import { LATENCY_PATHS, type LatencyPath } from '../arena_map.ts';
 import type { Environment } from '../environment.ts';
+import { parseResultFile, type ResultFileKind, readResultFile } from '../result_file.ts';
 
 /** Changes when a reader of old files would misread new ones. */
 export const COMPARISON_SCHEMA = 1;
@@ -160,53 +159,21 @@ const addsUp = ({ parameters, scenarios }: ComparisonFile): boolean =>
       policies.every(({ policy, runs }) => parameters.policies.includes(policy) && runs.every((run) => run.policy === policy)),
   );
 
+const COMPARISON: ResultFileKind<ComparisonFile> = {
+  kind: 'comparison',
+  schema: COMPARISON_SCHEMA,
+  shape: FILE,
+  bytesMax: FILE_BYTES_MAX,
+  writer: 'a comparison',
+  wanted: 'a comparison that can be read',
+  remedy: {
+    missing: 'name one that faultlab compare --json has written',
+    wrong: 'name a file that faultlab compare --json has written',
+  },
+};
+
 /** @param shown what the user calls it @throws UsageError when it cannot be read, is no such file, or is damaged */
-export async function readComparisonFile(path: string, shown: string): Promise<ComparisonFile> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isFile() !== true)
-    throw new UsageError(`There is no result file ${shown}; name one that faultlab compare --json has written.`);
-  if (found.size > FILE_BYTES_MAX) throw refused(shown, `its ${found.size} bytes are more than a comparison ever writes`);
-  let content: string;
-  try {
-    content = await readFile(path, 'utf8');
-  } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-    throw new UsageError(`The result file ${shown} cannot be read (${code}); change its permissions, or name another one.`);
-  }
-  return parseComparison(content, shown);
-}
+export const readComparisonFile = (path: string, shown: string): Promise<ComparisonFile> => readResultFile(COMPARISON, path, shown);
 
 /** The same for text. @throws UsageError for the first thing that is wrong */
-export function parseComparison(content: string, shown: string): ComparisonFile {
-  let json: unknown;
-  try {
-    json = JSON.parse(content);
-  } catch {
-    throw refused(shown, content === '' ? 'it is empty' : 'it is not JSON, or is cut off');
-  }
-  const other = foreign(json);
-  if (other !== undefined) throw refused(shown, other);
-  const parsed = v.safeParse(FILE, json);
-  if (!parsed.success) throw refused(shown, complaint(parsed.issues[0]));
-  return parsed.output;
-}
-
-/** What is said of a file that something else wrote; a list of its wrong fields would help nobody. */
-function foreign(json: unknown): string | undefined {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return 'it is JSON, but not an object';
-  const { kind, schema } = json as Record<string, unknown>;
-  if (kind !== 'comparison') return `its kind is ${JSON.stringify(kind) ?? 'missing'}, not "comparison"`;
-  if (schema !== COMPARISON_SCHEMA)
-    return `its schema is ${JSON.stringify(schema) ?? 'missing'}, and this version reads ${COMPARISON_SCHEMA}`;
-  return undefined;
-}
-
-function complaint(issue: v.BaseIssue<unknown>): string {
-  const field = v.getDotPath(issue);
-  if (field === null) return issue.message;
-  if (issue.expected === 'never') return `it has the field ${field}, which no such file has`;
-  return issue.input === undefined ? `it lacks the field ${field}` : `its field ${field} is wrong (${issue.message})`;
-}
-
-const refused = (shown: string, why: string): UsageError =>
-  new UsageError(`${shown} is not a comparison that can be read: ${why}; name a file that faultlab compare --json has written.`);
+export const parseComparison = (content: string, shown: string): ComparisonFile => parseResultFile(COMPARISON, content, shown);

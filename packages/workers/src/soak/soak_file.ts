@@ -1,10 +1,8 @@
 /**
  * The result file of a soak: what it holds, and how it is read. Whatever is wrong with a file is one sentence.
  * docs/SOAK.md explains every field.
- * Next: soak_run.ts
+ * Next: soak_run.ts, ../result_file.ts
  */
-import { readFile, stat } from 'node:fs/promises';
-import { UsageError } from '@faultlab/core/base/errors';
 import { LOCK_CLASSES } from '@faultlab/core/locking/lock_class';
 import { CPUS_MAX } from '@faultlab/core/memory/limits';
 import { ARCH_ENTRIES } from '@faultlab/core/policy/arch_entries';
@@ -16,6 +14,7 @@ import type { Environment } from '../environment.ts';
 import { STALL_MS_LEAST, STALL_MS_MOST } from '../machine_config.ts';
 import { POLICY_RECORD } from '../policy/policy_schema.ts';
 import { OP_NAMES } from '../program/op.ts';
+import { parseResultFile, type ResultFileKind, readResultFile } from '../result_file.ts';
 import { SCENARIOS } from '../scenarios/by_name.ts';
 import { type MemoryRecord, SAMPLES_MAX } from './memory_log.ts';
 import type { KeptTotals } from './soak_totals.ts';
@@ -206,58 +205,25 @@ const addsUp = ({ totals, parameters, slices, state, failed }: SoakFile): boolea
   totals.scenarios.every(({ name }) => parameters.scenarios.includes(name)) &&
   (state === 'failed') === (failed !== null);
 
+const REMEDY = 'or start a new run';
+const SOAK: ResultFileKind<SoakFile> = {
+  kind: 'soak',
+  schema: SOAK_SCHEMA,
+  shape: FILE,
+  bytesMax: FILE_BYTES_MAX,
+  writer: 'a soak',
+  wanted: 'a result that can be gone on with',
+  remedy: {
+    missing: `name one that faultlab stress --hours has written, ${REMEDY}`,
+    wrong: `name a file that faultlab stress --hours has written, ${REMEDY}`,
+  },
+};
+
 /**
  * Reads the file of a soak. @param shown what the user calls it
  * @throws UsageError when it cannot be read, is no such file, or is damaged
  */
-export async function readSoakFile(path: string, shown: string): Promise<SoakFile> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isFile() !== true) {
-    throw new UsageError(`There is no result file ${shown}; name one that faultlab stress --hours has written, or start a new run.`);
-  }
-  if (found.size > FILE_BYTES_MAX) throw refused(shown, `its ${found.size} bytes are more than a soak ever writes`);
-  let content: string;
-  try {
-    content = await readFile(path, 'utf8');
-  } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-    throw new UsageError(`The result file ${shown} cannot be read (${code}); change its permissions, or name another one.`);
-  }
-  return parseSoakFile(content, shown);
-}
+export const readSoakFile = (path: string, shown: string): Promise<SoakFile> => readResultFile(SOAK, path, shown);
 
 /** The same for text. @throws UsageError for the first thing that is wrong */
-export function parseSoakFile(content: string, shown: string): SoakFile {
-  let json: unknown;
-  try {
-    json = JSON.parse(content);
-  } catch {
-    throw refused(shown, content === '' ? 'it is empty' : 'it is not JSON, or is cut off');
-  }
-  const other = foreign(json);
-  if (other !== undefined) throw refused(shown, other);
-  const parsed = v.safeParse(FILE, json);
-  if (!parsed.success) throw refused(shown, complaint(parsed.issues[0]));
-  return parsed.output;
-}
-
-/** What is said of a file that something else wrote; a list of its wrong fields would help nobody. */
-function foreign(json: unknown): string | undefined {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return 'it is JSON, but not an object';
-  const { kind, schema } = json as Record<string, unknown>;
-  if (kind !== 'soak') return `its kind is ${JSON.stringify(kind) ?? 'missing'}, not "soak"`;
-  if (schema !== SOAK_SCHEMA) return `its schema is ${JSON.stringify(schema) ?? 'missing'}, and this version reads ${SOAK_SCHEMA}`;
-  return undefined;
-}
-
-function complaint(issue: v.BaseIssue<unknown>): string {
-  const field = v.getDotPath(issue);
-  if (field === null) return issue.message;
-  if (issue.expected === 'never') return `it has the field ${field}, which no such file has`;
-  return issue.input === undefined ? `it lacks the field ${field}` : `its field ${field} is wrong (${issue.message})`;
-}
-
-const refused = (shown: string, why: string): UsageError =>
-  new UsageError(
-    `${shown} is not a result that can be gone on with: ${why}; name a file that faultlab stress --hours has written, or start a new run.`,
-  );
+export const parseSoakFile = (content: string, shown: string): SoakFile => parseResultFile(SOAK, content, shown);
