@@ -2,9 +2,9 @@
  * Draws a timeline, and zooms it by keys, wheel, drag and buttons. Drawn anew at each change: only what is in view, and of slices that are narrower than
  * a pixel only the first of each pixel.
  */
+import type { TimelineData } from '@faultlab/workers/html_report/timeline_data';
 import { scaleLinear } from 'd3-scale';
 import { svg } from './svg.ts';
-import type { TimelineData } from './timeline_data.ts';
 import { fitted, moved, type Stretch, zoomed } from './window_of_time.ts';
 
 const NAMES = 84;
