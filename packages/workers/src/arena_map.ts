@@ -14,12 +14,18 @@ export const COUNTER_WORDS: number = LINE_WORDS * 3;
 export const BUCKET_STEPS = 32;
 export const BUCKET_COUNT: number = BUCKET_STEPS * 32;
 
-/** What is timed. The order is the order of the tables in a report. */
+/** What is timed. The order is the order of the tables in a report. A fault that was served is timed by its way and by its kind. */
 export const LATENCY_PATHS = [
   'fault: vma lock',
   'fault: mmap fallback',
   'fault: retry',
   'fault: refused',
+  'fault: anonymous',
+  'fault: file',
+  'fault: shmem',
+  'fault: driver',
+  'fault: major, file read',
+  'fault: major, swapped in',
   'kernel access',
   'remote access',
   'mmap',

@@ -63,6 +63,16 @@ const FAULT_LATENCY = [
   ...latencyMetrics('fault_retry', ['fault: retry'], 'faults of more than one attempt'),
 ];
 
+/** By kind. At the end of the table: the draws of an interval go by the place of its metric, and those of earlier files are to stay. */
+const KIND_LATENCY = [
+  ...latencyMetrics('fault_anonymous', ['fault: anonymous'], 'faults on anonymous memory that read nothing'),
+  ...latencyMetrics('fault_file', ['fault: file'], 'faults on files whose page was in the page cache'),
+  ...latencyMetrics('fault_shmem', ['fault: shmem'], 'faults on shmem that read nothing'),
+  ...latencyMetrics('fault_driver', ['fault: driver'], "faults on a driver's buffer"),
+  ...latencyMetrics('fault_major_file', ['fault: major, file read'], 'faults that read a file'),
+  ...latencyMetrics('fault_major_swap', ['fault: major, swapped in'], 'faults that read from swap'),
+];
+
 /** Calls that take mmap_lock for writing; madvise only now and then. */
 const WRITERS = [
   ['mmap', 'mmap'],
@@ -230,6 +240,7 @@ const SPECS: readonly MetricSpec[] = [
     const { min, max } = fairnessOf(opsByCpu);
     return max === 0 ? null : min / max;
   }),
+  ...KIND_LATENCY,
 ];
 
 export const METRICS: readonly Metric[] = SPECS.map(({ name, unit, better, meaning }) => ({ name, unit, better, meaning }));

@@ -40,6 +40,9 @@ const FALLBACK = pathIndex('fault: mmap fallback');
 const RETRY = pathIndex('fault: retry');
 const REFUSED = pathIndex('fault: refused');
 
+/** The page was brought. */
+export const isServed = (path: number): boolean => path === VMA_LOCK || path === FALLBACK || path === RETRY;
+
 const CALL_PATHS: ReadonlyMap<OpKind, number> = new Map([
   [OP_KERNEL_READ, pathIndex('kernel access')],
   [OP_KERNEL_WRITE, pathIndex('kernel access')],

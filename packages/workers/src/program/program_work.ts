@@ -9,7 +9,8 @@ import { type Actor, createActor } from './actor.ts';
 import { betweenOps, dropSpace, enterSpace, handleSignals, settle, useSpace } from './calls.ts';
 import { OpSource } from './draw_op.ts';
 import { executeOp, prepareOp } from './execute_op.ts';
-import { callPath, FaultPathProbe, NO_PATH } from './fault_path.ts';
+import { FaultKindProbe } from './fault_kind.ts';
+import { callPath, FaultPathProbe, isServed, NO_PATH } from './fault_path.ts';
 import { keptOps } from './kept_ops.ts';
 import { LatencyRecorder } from './latency.ts';
 import { isTouch, type Op, op } from './op.ts';
@@ -60,6 +61,7 @@ class ProgramRun {
   readonly #log: OpLog;
   readonly #latency: LatencyRecorder;
   readonly #probe: FaultPathProbe;
+  readonly #kind: FaultKindProbe;
   readonly #outcomes = new OutcomeCounts();
   #ops = 0;
 
@@ -72,6 +74,7 @@ class ProgramRun {
     this.#log = new OpLog(cpu.memory.user, arena, cpu.id);
     this.#latency = new LatencyRecorder(cpu.memory.user, arena.latency(cpu.id));
     this.#probe = new FaultPathProbe(cpu);
+    this.#kind = new FaultKindProbe(cpu, order.program.regions, this.#actor.files);
   }
 
   body(): void {
@@ -136,12 +139,18 @@ class ProgramRun {
   #timed(operation: Op): number {
     const { cpu } = this.#context;
     this.#probe.begin();
+    this.#kind.begin();
     const startMs = cpu.now();
     const result = executeOp(this.#actor, operation);
     const ns = (cpu.now() - startMs) * 1e6;
     const byKind = callPath(operation.kind);
     const path = byKind === NO_PATH && isTouch(operation.kind) ? this.#probe.end(result === 0) : byKind;
-    if (path !== NO_PATH) this.#latency.record(path, ns);
+    this.#record(path, ns);
+    if (isServed(path)) this.#record(this.#kind.end(operation.a), ns);
     return result;
+  }
+
+  #record(path: number, ns: number): void {
+    if (path !== NO_PATH) this.#latency.record(path, ns);
   }
 }
