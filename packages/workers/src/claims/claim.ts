@@ -78,6 +78,12 @@ export const atLeast = (value: number, least: number, broken: number = least): b
 export const atMost = (value: number, most: number, broken: number = most): boolean | undefined =>
   value <= most ? true : value > broken ? false : undefined;
 
+/** What every round says: rounds that contradict each other leave it open. @param met, broken percent of the rounds */
+export const ofRounds = (met: number, broken: number): boolean | undefined => (met === 100 ? true : broken === 100 ? false : undefined);
+
+/** Percent of the rounds in which it is so. */
+export const roundsWith = (rounds: readonly boolean[]): number => (100 * rounds.filter(Boolean).length) / rounds.length;
+
 /** Three significant digits, for texts; counts and whole numbers as they are. */
 export function said(value: number): string {
   if (Number.isInteger(value) || Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en-US');

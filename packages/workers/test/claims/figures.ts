@@ -24,10 +24,17 @@ export const FIGURES: Readonly<Record<string, Cases>> = {
   C4: {
     held: {
       ...{ readsBefore: 100, readsAfter: 20, fall: 80, ioShare: 85, msBefore: 30, msAfter: 1 },
-      ...{ writeWaitBefore: 900, writeWaitAfter: 200, writesBefore: 60, writesAfter: 62 },
+      ...{ writeWaitBefore: 900, writeWaitAfter: 200, writersHalf: 100, writersAsBefore: 0, writesBefore: 60, writesAfter: 62 },
     },
-    notHeld: [{ fall: -3 }, { fall: 40 }, { msAfter: 25 }, { writeWaitAfter: 850 }],
-    undecided: [{ fall: 70 }, { msBefore: 0.2, msAfter: 0.1 }, { msAfter: 10 }, { writeWaitAfter: 600 }, { writeWaitBefore: 0 }],
+    notHeld: [{ fall: -3 }, { fall: 40 }, { msAfter: 25 }, { writersHalf: 0, writersAsBefore: 100 }],
+    undecided: [
+      { fall: 70 },
+      { msBefore: 0.2, msAfter: 0.1 },
+      { msAfter: 10 },
+      { writersHalf: 80 },
+      { writersHalf: 0, writersAsBefore: 80 },
+      { writeWaitBefore: 0 },
+    ],
   },
   C5: {
     held: {
@@ -40,10 +47,24 @@ export const FIGURES: Readonly<Record<string, Cases>> = {
   C6: {
     held: {
       ...{ faultPerPair: 25, readsBefore: 100, readsAfter: 116, gain: 16, p: 0.008, pushesBefore: 50, pushesAfter: 50.2, pushGain: 0.4 },
-      ...{ retriesBefore: 40, retriesAfter: 12 },
+      ...{ gainLow: 8, gainHigh: 24, pushLow: -3, pushHigh: 4, retriesBefore: 40, retriesAfter: 12 },
     },
-    notHeld: [{ gain: 0.5, p: 0.7 }, { gain: -20 }, { gain: 90 }, { pushGain: -30 }],
-    undecided: [{ gain: 3 }, { gain: 7, faultPerPair: 10 }, { gain: 1, faultPerPair: 10 }, { p: 0.2 }, { pushGain: 15 }],
+    notHeld: [
+      { gain: 0.5, gainLow: -1, gainHigh: 1.8, p: 0.7 },
+      { gain: -20, gainLow: -30, gainHigh: -9 },
+      { gain: 90, gainLow: 70, gainHigh: 110 },
+      { pushGain: -30, pushLow: -40, pushHigh: -21 },
+    ],
+    undecided: [
+      { gain: 3, gainLow: -2, gainHigh: 9 },
+      { gain: -48, gainLow: -133, gainHigh: -6, p: 0.1 },
+      { gain: -12, gainLow: -50, gainHigh: 30, p: 0.4 },
+      { gain: 7, faultPerPair: 10 },
+      { gain: 1, gainLow: 0.5, gainHigh: 1.5, faultPerPair: 10 },
+      { p: 0.2 },
+      { pushGain: 15 },
+      { pushGain: 39, pushLow: -5, pushHigh: 70 },
+    ],
   },
   C7: {
     held: {
