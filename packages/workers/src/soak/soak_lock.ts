@@ -5,12 +5,20 @@
  *   FILE.lock   { "pid": 4711, "started": "1b7c...:885301", "host": "lab" }
  *
  * The number of a process is used again some day, so its start belongs to its name: the boot of the host and the clock tick of the start.
+ * Whoever finds a lock of nobody replaces it in one step, and only with a second lock, FILE.lock.takeover:
+ *
+ *   A                                         B                                         C
+ *   1 reads a lock of nobody                  2 reads the same
+ *                                             3 removes it, takes the lock
+ *   4 removes what is there: B's                                                        5 takes the lock  <- decides: without step 4 there is no gap
+ *
  * Next: soak_run.ts
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { UsageError } from '@faultlab/core/base/errors';
 import * as v from 'valibot';
 
@@ -19,6 +27,8 @@ type Owner = v.InferOutput<typeof LOCK>;
 
 /** Somebody may take a lock over at the same moment; it is tried again then. */
 const TRIES = 20;
+/** How long another one has for taking a lock over. */
+const TAKEOVER_MS = 5;
 
 /**
  * Takes the lock of a result file. @param file what the user calls it
@@ -38,7 +48,7 @@ export async function takeSoakLock(path: string, file: string): Promise<() => Pr
       if (other === undefined) continue; // Given back just now.
       const owner = ownerOf(other);
       if (owner !== undefined && isAlive(owner)) throw new UsageError(inUse(owner, file, lock));
-      await removeStale(lock, `${mine}.stale`, other);
+      if (await takesOver(lock, mine, other)) return () => releaseIf(lock, text);
     }
     throw new UsageError(`The file ${lock} comes and goes; wait until nobody works on ${file} any more.`);
   } catch (error) {
@@ -68,7 +78,26 @@ async function takes(make: () => Promise<void>): Promise<boolean> {
   }
 }
 
-/** Removes a lock that says `stale`, and puts back one that says anything else. */
+/** Puts the file `mine` in the place of a lock that says `stale`. @returns false when it says something else by now, or another one is at it */
+async function takesOver(lock: string, mine: string, stale: string): Promise<boolean> {
+  const guard = `${lock}.takeover`;
+  if (!(await takes(() => link(mine, guard)))) {
+    const other = await readFile(guard, 'utf8').catch(() => undefined);
+    const owner = other === undefined ? undefined : ownerOf(other);
+    if (other !== undefined && (owner === undefined || !isAlive(owner))) await removeStale(guard, `${mine}.stale`, other);
+    else await setTimeout(TAKEOVER_MS);
+    return false;
+  }
+  try {
+    if ((await readFile(lock, 'utf8').catch(() => undefined)) !== stale) return false;
+    await rename(mine, lock); // Of nobody until now, and nobody else may replace it: there is no moment without a lock.
+    return true;
+  } finally {
+    await rm(guard, { force: true }).catch(() => undefined);
+  }
+}
+
+/** Removes a takeover that says `stale`, of a process that died in the middle, and puts back one that says anything else. */
 async function removeStale(lock: string, aside: string, stale: string): Promise<void> {
   try {
     await rename(lock, aside);

@@ -95,6 +95,14 @@ test('of many who come at once to a lock of nobody, one has it', () =>
     assert.equal(readdirSync(folder), [LOCK]);
   }));
 
+test("a takeover that its process did not live to end stands in nobody's way", () =>
+  inFolder(async (folder) => {
+    writeFileSync(join(folder, LOCK), '{}');
+    writeFileSync(join(folder, `${LOCK}.takeover`), '{}');
+    assert.is(await refusal(join(folder, FILE)), 'taken');
+    assert.equal(readdirSync(folder), [LOCK]);
+  }));
+
 test('a lock that cannot be written is one sentence', () =>
   inFolder(async (folder) => {
     assert.match(
