@@ -80,9 +80,10 @@ import {
   RECORDS_MAX,
   recordAt,
 } from './board.ts';
-import type { StepObserver } from './step_observer.ts';
 import { FIRST_STEP, NO_STEP, type Strategy } from './strategy.ts';
 
+/** Looks at one's turn before the thread sleeps: a turn that comes back soon costs no wake-up. */
+const TURN_LOOKS = 256;
 /** Steps of one operation after which its CPU gives way; few operations of a right model have a tenth of it. */
 const PATIENCE_STEPS = 4096;
 /** How long a thread sleeps before it looks whether the machine was frozen from outside. */
@@ -93,13 +94,22 @@ const NOW_US_MAX = 1 << 30;
 /** What a jump of the clock counts for in the search for loops without progress. */
 const STILL_OF_JUMP = 64;
 
+/** Who wants to know of the operations of a CPU, and of its sleeps that somebody ended. */
+export interface StepObserver {
+  /** The CPU is about to ask for a turn: the operation before is over. */
+  settle(): void;
+  step(kind: number, word: number): void;
+  woken(word: number): void;
+  /** All CPUs have met: called by the last one to come. */
+  allMet(): void;
+}
+
 export class LockstepGate implements StepGate, PointObserver {
   readonly #board: Board;
   readonly #arena: SharedWords;
   readonly #strategy: Strategy;
   readonly #seesForced: boolean;
   readonly #me: number;
-  readonly #looks: number;
   readonly #bit: number;
   readonly #mine: number;
   readonly #choice = { me: 0, candidates: 0, fallback: 0, goesOn: false, kind: 0 };
@@ -112,14 +122,12 @@ export class LockstepGate implements StepGate, PointObserver {
   /** Called by the CPU that finds a deadlock or a livelock, while everything is as it was found. */
   onStall: (ended: number) => void = () => {};
 
-  /** @param looks turnLooks() */
-  constructor(board: Board, arena: SharedWords, strategy: Strategy, me: number, looks: number) {
+  constructor(board: Board, arena: SharedWords, strategy: Strategy, me: number) {
     this.#board = board;
     this.#arena = arena;
     this.#strategy = strategy;
     this.#seesForced = strategy.seesForced === true;
     this.#me = me;
-    this.#looks = looks;
     this.#bit = 1 << me;
     this.#mine = cpuAt(me, 0);
     this.#choice.me = me;
@@ -249,7 +257,7 @@ export class LockstepGate implements StepGate, PointObserver {
   awaitTurn(): void {
     const board = this.#board;
     const turn = this.#mine + C_TURN;
-    for (let look = 0; look < this.#looks; look++) {
+    for (let look = 0; look < TURN_LOOKS; look++) {
       if (Atomics.load(board, turn) !== 1) continue;
       board[turn] = 0;
       return;

@@ -12,9 +12,9 @@ import { type CpuState, machineState } from '../machine_state.ts';
 import { describeOp } from '../program/op.ts';
 import { readOpLog } from '../program/op_log.ts';
 import { B_CPUS, B_PHASE, B_START_STEPS, B_STEPS, B_TICKET, type Board, C_OPS, C_TICKET, C_WOKEN, cpuAt, PHASE_RUN } from './board.ts';
+import type { StepObserver } from './gate.ts';
 import type { LaneStep } from './lane_step.ts';
 import { siteOf } from './site.ts';
-import type { StepObserver } from './step_observer.ts';
 
 /** So many steps are kept: a schedule that is to be read has fewer. */
 const STEPS_KEPT = 100_000;

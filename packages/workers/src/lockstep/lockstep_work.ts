@@ -7,7 +7,6 @@
  *
  * Next: leader.ts, cpu_part.ts
  */
-import { availableParallelism } from 'node:os';
 import { UsageError } from '@faultlab/core/base/errors';
 import { rcu_idle_enter, rcu_idle_exit } from '@faultlab/core/locking/rcu';
 import type { WorkContext } from '../work.ts';
@@ -17,7 +16,6 @@ import { LockstepGate } from './gate.ts';
 import { LEADER, Leader } from './leader.ts';
 import type { Called, Check, LockstepOrder, PartWork, ThreadReport } from './lockstep_order.ts';
 import { makeStrategy } from './strategy_plan.ts';
-import { turnLooks } from './turn_looks.ts';
 
 export default async function lockstep(context: WorkContext, order: LockstepOrder): Promise<ThreadReport> {
   const work = await defaultExport<PartWork>(order.work.module);
@@ -25,8 +23,7 @@ export default async function lockstep(context: WorkContext, order: LockstepOrde
   const check = order.check === null ? null : await defaultExport<Check>(order.check.module);
   const { cpu } = context;
   const strategy = makeStrategy(order.plan, order.seed);
-  const looks = turnLooks(order.roles.length, availableParallelism());
-  const gate = new LockstepGate(order.board, cpu.words, strategy, cpu.id, looks);
+  const gate = new LockstepGate(order.board, cpu.words, strategy, cpu.id);
   const part = new CpuPart(context, order, gate, work);
   context.arrive();
   rcu_idle_enter(cpu);
