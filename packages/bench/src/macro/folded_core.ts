@@ -25,7 +25,7 @@ const TESTS: readonly (readonly [RegExp, string])[] = [
 ];
 const BENCH = fileURLToPath(new URL('..', import.meta.url));
 
-/** 'nothing': the copy is as shipped, so that both sides of a comparison lie in such a folder. */
+/** What is taken out. 'nothing': the copy is as shipped, so that both sides of a comparison lie in such a folder. */
 export type Folded = 'nothing' | 'tests' | 'assertions';
 
 export function copyCore(fold: Folded): CoreCopy {
