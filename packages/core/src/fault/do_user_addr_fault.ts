@@ -32,6 +32,7 @@ import { lock_vma_under_rcu, vma_end_read } from '../mm/vma_lock.ts';
 import { MUTANT_B23A, MUTANT_B24, MUTANT_B26, MUTANT_B36, MUTANT_B36B } from '../mutants/ids.ts';
 import type { EntryRules } from '../policy/arch_entry.ts';
 import { mem_cgroup_handle_over_high } from '../reclaim/memcg_limits.ts';
+import { cond_resched } from '../sched/cond_resched.ts';
 import { fatal_signal_pending, signal_pending } from '../sched/task.ts';
 import {
   count_vm_event,
@@ -216,6 +217,7 @@ function resolveUnderMmapLock(cpu: Cpu, mm: MmId, vpn: Vpn, errorCode: number, f
     if ((flags & FAULT_FLAG_RETRY_NOWAIT) !== 0) return pseudoFault(cpu, mm);
     trace(cpu, TRACE_FAULT_RETRY, vpn, flags);
     at(cpu, BETWEEN_DROP_AND_RETRY);
+    cond_resched(cpu, attempts); // RETRY without a wait: a userfaultfd that closes. The closing thread needs a core to go on.
     flags = nextFlags(cpu, flags);
   }
 }

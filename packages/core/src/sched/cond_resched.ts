@@ -8,9 +8,12 @@
  *   4 sleeps for a tick
  *                                             5 moves the page, unlocks
  *
- * @kernel cond_resched()
+ * A fault that is tried again under mmap_lock does the same: whoever closes a userfaultfd marks it first and takes mmap_lock after that, and a fault
+ * in between finds the mark, does not wait, and comes back.
+ *
+ * @kernel cond_resched(); for a fault, might_sleep() in down_read()
  * @fidelity reduced: no run queue that could tell whether anybody needs the core, so the number of rounds tells
- * Next: fault/gup.ts
+ * Next: fault/gup.ts, fault/do_user_addr_fault.ts
  */
 import type { Word } from '../base/brand.ts';
 import type { Cpu } from '../cpu.ts';

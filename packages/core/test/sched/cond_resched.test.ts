@@ -1,15 +1,20 @@
 /** Who goes round for another task lets that task have a core. One thread: what the other does, it does when the first sleeps. */
-import type { Vpn } from '@faultlab/core/base/brand';
+import type { UffdId, Vpn } from '@faultlab/core/base/brand';
 import { FOLL_REMOTE, FOLL_UNLOCKABLE } from '@faultlab/core/fault/foll_flags';
 import { __get_user_pages_locked } from '@faultlab/core/fault/gup';
+import { heldCount } from '@faultlab/core/locking/held_locks';
 import { PC_WAIT_KIND, WAIT_RESCHED } from '@faultlab/core/memory/percpu';
 import { folio_trylock, folio_unlock } from '@faultlab/core/mm/folio_lock';
 import { migrateToDevice } from '@faultlab/core/mm/migrate_device';
+import { setUffdReleased } from '@faultlab/core/mm/userfaultfd_ctx';
 import { policyByName } from '@faultlab/core/policy/policies';
 import { cond_resched, ROUNDS_FREE } from '@faultlab/core/sched/cond_resched';
 import { __set_current_state_running } from '@faultlab/core/sched/task';
+import { sys_userfaultfd, userfaultfd_release } from '@faultlab/core/syscalls/userfaultfd';
+import { UFFDIO_REGISTER_MODE_MISSING, userfaultfd_register } from '@faultlab/core/syscalls/userfaultfd_register';
+import { userRead } from '@faultlab/core/user/access';
 import { assert, suite } from '@faultlab/test-support';
-import { pfnAt, readsAs, type Scene, scene, WRITTEN, X } from '../fixtures/special.ts';
+import { PAGES, pfnAt, readsAs, type Scene, scene, WRITTEN, X } from '../fixtures/special.ts';
 
 const test = suite('sched/cond_resched');
 
@@ -52,6 +57,26 @@ test('GUP on a page that another CPU is about to move: free rounds, then a tick 
     assert.ok(kinds.length >= 2);
     assert.equal([...new Set(kinds)], [WAIT_RESCHED]);
     assert.is(readsAs(cpu, X), WRITTEN);
+  });
+});
+
+test('a fault on a userfaultfd that is being closed: free rounds, then ticks for the closing CPU, until the area is off the context', () => {
+  scene(policyByName('linux-6.18'), (one) => {
+    const { cpu, second } = one;
+    const page = (X + 3) as Vpn;
+    const ctx = sys_userfaultfd(cpu) as UffdId;
+    assert.is(userfaultfd_register(cpu, ctx, X, PAGES, UFFDIO_REGISTER_MODE_MISSING), 0);
+    setUffdReleased(second, ctx); // The first step of a close; now its thread loses its core.
+    const ticks = 900;
+    const kinds = sleeps(one, (times) => {
+      assert.is(heldCount(cpu), 0, 'nobody may be kept from mmap_lock');
+      if (times === ticks) userfaultfd_release(second, ctx);
+    });
+    assert.is(userRead(cpu, page), 0);
+    assert.is(cpu.value, 0);
+    assert.is(kinds.length, ticks);
+    assert.equal([...new Set(kinds)], [WAIT_RESCHED]);
+    assert.is(one.counted('userfaults'), 1 + ROUNDS_FREE + ticks, 'one under the VMA lock, the others under mmap_lock');
   });
 });
 
