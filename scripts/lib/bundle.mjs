@@ -21,9 +21,9 @@ const CORE = '@faultlab/core';
 const STARTS_SOMETHING = /_main\.js$/;
 /**
  * What the threads of machines and tortures are told to load: their own starts, and the works of CPUs. The thread that looks at a user's policy
- * starts once, and needs the library that validates it.
+ * starts once, and needs the library that validates it; the one that measures a page for a claim needs one for statistics.
  */
-const LOADED_BY_THREADS = /((?<!policy_module)_main|_work|replay_cpu)\.js$/;
+const LOADED_BY_THREADS = /((?<!policy_module|dirtier)_main|_work|replay_cpu)\.js$/;
 
 /** What bundle_page.mjs writes. */
 const OF_PAGE = 'workers/bundle/page/';

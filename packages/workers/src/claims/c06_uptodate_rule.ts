@@ -5,9 +5,9 @@ import { type Change, changeOf } from '../compare/statistics.ts';
 import { op } from '../program/op.ts';
 import type { Program } from '../program/program.ts';
 import { mapRegion, striped } from '../scenarios/layout.ts';
-import { believed, faultInLockPairs, pin } from './c02_completed_faster.ts';
 import { type Claim, judgeAll, median, said } from './claim.ts';
 import type { ClaimRuns } from './claim_runs.ts';
+import { believed, faultInLockPairs, pin } from './lock_pairs.ts';
 import { RETRY_VMA, RETRY_VMA_UPTODATE } from './variants.ts';
 
 const READERS = 3;
@@ -107,7 +107,7 @@ export const C6: Claim<Key> = {
     const [reads, pushes] = (['reads', 'pushes'] as const).map((key) => changeOf(all(before, key), all(after, key), 1)) as [Change, Change];
     const percent = (part: number, change: Change): number => (100 * part) / change.before;
     return {
-      faultPerPair: faultInLockPairs(),
+      faultPerPair: await faultInLockPairs(),
       readsBefore: of(before, 'reads'),
       readsAfter: of(after, 'reads'),
       gain: gain('reads'),

@@ -5,10 +5,10 @@ import type { FaultPolicy } from '@faultlab/core/policy/fault_policy';
 import { op } from '../program/op.ts';
 import type { Program } from '../program/program.ts';
 import { mapRegion, ownRange, READ_WRITE } from '../scenarios/layout.ts';
-import { believed, faultInLockPairs, pin } from './c02_completed_faster.ts';
 import { atLeast, atMost, type Claim, judgeAll, median, said } from './claim.ts';
 import type { ClaimRuns } from './claim_runs.ts';
 import { pause } from './layout.ts';
+import { believed, faultInLockPairs, pin } from './lock_pairs.ts';
 import { oddList } from './per_cpu_times.ts';
 import { MAINLINE, MMAP_DROP } from './variants.ts';
 
@@ -83,7 +83,7 @@ export const C9: Claim<Key> = {
     ];
     const samples = await runs.interleaved(variants, OTHERS, (variant) => faults(runs, variant));
     const [oneMmap = 0, oneVma = 0, allMmap = 0, allVma = 0] = samples.map(median);
-    const faultPerPair = faultInLockPairs();
+    const faultPerPair = await faultInLockPairs();
     return {
       cores,
       faultPerPair,

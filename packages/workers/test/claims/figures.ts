@@ -38,11 +38,11 @@ export const FIGURES: Readonly<Record<string, Cases>> = {
   },
   C5: {
     held: {
-      ...{ goneBefore: 40, goneVma: 1, usesBefore: 1000, usesVma: 1700, usesHold: 1800, gainVma: 1.7, gainHold: 1.8 },
-      ...{ spreadBefore: 4, spreadVma: 20 },
+      ...{ goneBefore: 40, goneOften: 100, goneHardly: 0, goneVma: 1, usesBefore: 1000, usesVma: 1700, usesHold: 1800 },
+      ...{ gainVma: 1.7, gainOften: 100, gainHardly: 0, gainHold: 1.8, spreadBefore: 4, spreadVma: 20 },
     },
-    notHeld: [{ goneBefore: 3 }, { goneVma: 30 }, { gainVma: 1.02 }],
-    undecided: [{ goneBefore: 15 }, { goneVma: 8 }, { gainVma: 1.2 }],
+    notHeld: [{ goneOften: 0, goneHardly: 100 }, { goneVma: 30 }, { gainOften: 0, gainHardly: 100 }],
+    undecided: [{ goneOften: 80 }, { goneOften: 0, goneHardly: 80 }, { goneVma: 8 }, { gainOften: 60 }, { gainOften: 0, gainHardly: 40 }],
   },
   C6: {
     held: {
@@ -143,7 +143,7 @@ export const FIGURES: Readonly<Record<string, Cases>> = {
   },
   C17: {
     held: { fileWaited: 4, fileLocks: 2, fileRetries: 1, swapWaited: 4, swapLocks: 0.67, swapRetries: 1 },
-    notHeld: [{ fileLocks: 1 }, { swapLocks: 1.33 }, { swapRetries: 1.33 }, { fileRetries: 0.67 }],
+    notHeld: [{ fileLocks: 1 }, { swapLocks: 1.33 }, { swapRetries: 1.25 }, { swapRetries: 0.75 }, { fileRetries: 0.67 }],
     undecided: [{ fileWaited: 3 }, { swapWaited: 2 }],
   },
 };
