@@ -25,7 +25,7 @@ const WARM_UP = 300;
  * Bytes that the program writes after each fault, for the variant in which a page is more work. Memory of its own, filled by one call: accesses through
  * the model would be as much faster or slower from thread to thread as what is to be seen.
  */
-export const WORK: number = 256 * 1024;
+export const WORK: number = 512 * 1024;
 const NO_WORK = new Uint8Array(0);
 const QUARTER = 0.25;
 const PAIRS = 200_000;

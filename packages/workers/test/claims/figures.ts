@@ -117,7 +117,14 @@ export const FIGURES: Readonly<Record<string, Cases>> = {
   C12: {
     held: { walksWithout: 0, walksWith: 50, waitWithout: 1, waitWith: 4, failedWithout: 2, failedWith: 9 },
     notHeld: [{ waitWith: 1.1 }, { failedWith: 1 }],
-    undecided: [{ walksWith: 0 }, { walksWithout: 3 }, { waitWith: 1.6 }, { failedWithout: 0, failedWith: 0.2 }, { failedWith: 3 }],
+    undecided: [
+      { walksWith: 0 },
+      { walksWithout: 3 },
+      { waitWith: 1.6 },
+      { waitWithout: 0, waitWith: 0 },
+      { failedWithout: 0, failedWith: 0.2 },
+      { failedWith: 3 },
+    ],
   },
   C13: {
     held: { mmapOnly: 380, mainline: 385, retryVma: 382, hold: 390, reacquire: 384, device: 400, apart: 2.6 },
