@@ -46,7 +46,13 @@ function lineOf({ name, passed, total, ms, reason }) {
   return `${verdict} ${name} ${passed}/${total} ${Math.round(ms)} ms${reason === '' ? '' : ` - ${reason}`}`;
 }
 
-function showOutput({ name, output }) {
+/** Stacks name lines of compiled modules; they are shown with those of the sources. */
+async function showAll(results) {
+  const { inSource } = await import(new URL('../packages/workers/dist/source_lines.js', import.meta.url));
+  for (const { name, output } of results) showOutput(name, inSource(output));
+}
+
+function showOutput(name, output) {
   const lines = output.trimEnd().split('\n');
   const shown = lines.slice(-LINES_SHOWN);
   console.log(`\n--- ${name}${shown.length < lines.length ? ` (last ${LINES_SHOWN} lines of ${lines.length})` : ''}`);
@@ -62,7 +68,8 @@ if (files.length === 0) {
   process.exit(2);
 }
 const results = await runAll(files);
-results.filter((result) => result.reason !== '').forEach(showOutput);
+const bad = results.filter((result) => result.reason !== '');
+if (bad.length > 0) await showAll(bad);
 
 // A file that is bad for a reason that no single test shows counts as one failed test.
 const failed = sum(results, ({ reason, total, passed }) => (reason === '' ? 0 : Math.max(1, total - passed)));

@@ -62,7 +62,7 @@ function readSummary(output) {
  * signal as `ended`, and in `killed` why this runner killed it, if it did.
  */
 function execute(path, deadlineMs, endGraceMs, position) {
-  const child = spawn(process.execPath, ['--enable-source-maps', path], {
+  const child = spawn(process.execPath, [path], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
     env: { ...process.env, ...position, FORCE_COLOR: '0' },

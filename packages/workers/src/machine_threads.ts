@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import type { SharedMemory } from '@faultlab/core/memory/shared_memory';
 import { ringFreeze } from './doorbell.ts';
 import { CpuError } from './errors.ts';
+import { inSource } from './source_lines.ts';
 import { HEAP_MB_DEFAULT, heapLimits } from './thread_heap.ts';
 import type { ThreadNews } from './thread_news.ts';
 import type { FoundViolation } from './work.ts';
@@ -121,7 +122,7 @@ export class MachineThreads {
     if (news.kind === 'violation') this.#violation ??= { cpu, violation: news.violation };
     if (news.kind !== 'threw') return;
     const error = new CpuError(cpu, `(${title}) stopped the machine, because it threw ${news.message}`);
-    error.stack = `${error.name}: ${error.message}\n${news.stack}`;
+    error.stack = inSource(`${error.name}: ${error.message}\n${news.stack}`);
     this.#failure ??= error;
   }
 

@@ -15,6 +15,7 @@ import { arrivedCount, openGate, ringFreeze, ringStop } from './doorbell.ts';
 import { CpuError } from './errors.ts';
 import type { MachineConfig } from './machine_config.ts';
 import type { MachineThreads } from './machine_threads.ts';
+import { inSource } from './source_lines.ts';
 import { Watchdog } from './watchdog.ts';
 import type { CpuReport, WorkOrder } from './work.ts';
 
@@ -160,6 +161,6 @@ function errorOf<Result>(report: CpuReport<Result>): Error | undefined {
   if (report.end === 'misuse') return new UsageError(report.message);
   if (report.end !== 'threw') return undefined;
   const error = new CpuError(report.cpu, `stopped the machine, because its work threw ${report.message}`);
-  error.stack = `${error.name}: ${error.message}\n${report.stack}`;
+  error.stack = inSource(`${error.name}: ${error.message}\n${report.stack}`);
   return error;
 }

@@ -33,6 +33,7 @@ import type { ProgramOrder, ProgramResult } from './program/program_work.ts';
 import type { SetUp, SetupOrder } from './program/setup_work.ts';
 import type { FinishedRun } from './run_in_progress.ts';
 import type { PostMortem, RunResult, RunViolation } from './run_result.ts';
+import { inSource } from './source_lines.ts';
 import { type SwapOptions, switchOn } from './swap_options.ts';
 import type { CpuReport } from './work.ts';
 
@@ -117,7 +118,7 @@ class ProgramsInProgress {
     } catch (error) {
       if (error instanceof UsageError || !(error instanceof Error)) throw error;
       this.#verdict = error instanceof StallError ? 'stall' : 'death';
-      this.#message = error.stack !== undefined && this.#verdict === 'death' ? error.stack : error.message;
+      this.#message = error.stack !== undefined && this.#verdict === 'death' ? inSource(error.stack) : error.message;
     }
     return this.#result();
   }
@@ -213,7 +214,7 @@ class ProgramsInProgress {
     for (const report of finished.reports) {
       if (report.end !== 'violation') continue;
       this.#violated({ id: report.violation.id, message: report.violation.message, cpu: report.cpu });
-      this.#message ||= stackWithoutMessage(report.violation.stack);
+      this.#message ||= stackWithoutMessage(inSource(report.violation.stack));
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import { StallError, UsageError } from '@faultlab/core/base/errors';
 import { Command, CommanderError } from 'commander';
+import { inSource } from '../source_lines.ts';
 import { againCommand } from './again.ts';
 import { claimsCommand } from './claims.ts';
 import { type CliCommand, type CliContext, EXIT_BAD, EXIT_GOOD, EXIT_MISUSE, EXIT_STALL } from './command.ts';
@@ -86,7 +87,7 @@ function codeOf(error: unknown, context: CliContext): number {
     context.errors.write(`${error.message}\n`);
     return EXIT_STALL;
   }
-  context.errors.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  context.errors.write(`${error instanceof Error ? inSource(error.stack ?? error.message) : String(error)}\n`);
   return EXIT_BAD;
 }
 

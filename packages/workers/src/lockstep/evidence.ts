@@ -16,6 +16,7 @@ import { type CpuState, machineState } from '../machine_state.ts';
 import { describeLoggedOp, type LoggedOp, readOpLog } from '../program/op_log.ts';
 import { OutcomeCounts } from '../program/outcome_counts.ts';
 import type { RunResult } from '../run_result.ts';
+import { inSource } from '../source_lines.ts';
 import type { Finding } from './finding.ts';
 
 export interface Evidence {
@@ -88,5 +89,5 @@ const FRAMES_SHOWN = 8;
 /** The way to the place where it was found. */
 export function framesOf(stack: string): string[] {
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
-  return frames.slice(0, FRAMES_SHOWN);
+  return frames.slice(0, FRAMES_SHOWN).map(inSource);
 }

@@ -5,6 +5,7 @@
 import { brokenText, failureBlock, fieldsText } from '../report/failure_block.ts';
 import { laneTrace } from '../report/lane_trace.ts';
 import type { RunResult } from '../run_result.ts';
+import { inSource } from '../source_lines.ts';
 import { parseAgain } from './again_text.ts';
 import { framesOf } from './evidence.ts';
 import type { ExploreFailure } from './explore_options.ts';
@@ -44,7 +45,12 @@ function raceLines({ findings }: ExploreFailure): string[] {
   if (found?.race?.otherStack === undefined) return [];
   const { cpu, stack, race } = found;
   const { other, otherAccess, otherStack } = race;
-  return [`The race, CPU ${cpu}:`, ...stack.split('\n'), `and the ${otherAccess} by CPU ${other}:`, ...(otherStack ?? '').split('\n')];
+  return [
+    `The race, CPU ${cpu}:`,
+    ...inSource(stack).split('\n'),
+    `and the ${otherAccess} by CPU ${other}:`,
+    ...inSource(otherStack ?? '').split('\n'),
+  ];
 }
 
 const folderLine = (folder: string | undefined): string[] => (folder === undefined ? [] : [folder]);

@@ -27,6 +27,7 @@ import type { ByteSource } from '../perf_script/read_trace.ts';
 import type { Timeline } from '../perf_script/timeline.ts';
 import type { FinishedRun } from '../run_in_progress.ts';
 import type { RunViolation } from '../run_result.ts';
+import { inSource } from '../source_lines.ts';
 import type { ClearOrder } from './clear_work.ts';
 import { describeDifferences, operationText } from './differences.ts';
 import { faultRows } from './fault_counts.ts';
@@ -156,7 +157,7 @@ class ReplayInProgress {
     } catch (error) {
       if (error instanceof UsageError || !(error instanceof Error)) throw error;
       this.#verdict = error instanceof StallError ? 'stall' : 'death';
-      this.#message = this.#verdict === 'death' ? (error.stack ?? error.message) : error.message;
+      this.#message = this.#verdict === 'death' ? inSource(error.stack ?? error.message) : error.message;
     }
     return this.#result();
   }
@@ -255,7 +256,7 @@ class ReplayInProgress {
     for (const report of finished.reports) {
       if (report.end !== 'violation') continue;
       this.#violated({ id: report.violation.id, message: report.violation.message, cpu: report.cpu });
-      this.#message ||= `${this.#describeOp(report.cpu)}\n${report.violation.stack}`;
+      this.#message ||= `${this.#describeOp(report.cpu)}\n${inSource(report.violation.stack)}`;
     }
   }
 

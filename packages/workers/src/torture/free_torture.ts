@@ -4,6 +4,7 @@
  * Next: free_torture_main.ts is what each thread does
  */
 import { Worker } from 'node:worker_threads';
+import { inSource } from '../source_lines.ts';
 import { checkUpdates, LockFault } from './participant.ts';
 import type { FreeTortureAnswer, FreeTortureOrder } from './torture_order.ts';
 import {
@@ -78,7 +79,7 @@ function answerOf(worker: Worker): Promise<FreeTortureAnswer> {
   worker.stderr.resume();
   return new Promise((resolve) => {
     worker.once('message', resolve);
-    worker.once('error', (error) => resolve({ end: 'threw', message: error.stack ?? error.message }));
+    worker.once('error', (error) => resolve({ end: 'threw', message: inSource(error.stack ?? error.message) }));
     worker.once('exit', (code) => resolve({ end: 'threw', message: `the thread ended with exit code ${code}` }));
   });
 }

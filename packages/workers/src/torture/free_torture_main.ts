@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { mix } from '../lockstep/chance.ts';
+import { inSource } from '../source_lines.ts';
 import { loadAdapter } from './adapter.ts';
 import { LockFault, Participant, type Surroundings, waysOf } from './participant.ts';
 import type { FreeTortureAnswer, FreeTortureOrder } from './torture_order.ts';
@@ -137,7 +138,7 @@ async function torture(): Promise<FreeTortureAnswer> {
     return { end: 'finished' };
   } catch (error) {
     if (error instanceof LockFault) return { end: 'fault', fault: error.fault, message: error.message };
-    return { end: 'threw', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    return { end: 'threw', message: error instanceof Error ? inSource(error.stack ?? error.message) : String(error) };
   } finally {
     Atomics.store(state, at(thread, T_PLACE), PLACE_DONE);
   }
