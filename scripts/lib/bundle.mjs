@@ -38,7 +38,7 @@ export async function bundle(root) {
     input: Object.fromEntries(
       modules.map(({ name, file }) => [`${name}/bundle/${file.replace(/\.js$/, '')}`, join(root, 'packages', name, 'dist', file)]),
     ),
-    plugins: [ownModules(root), mutantNumbers],
+    plugins: [ownModules(root), mutantNumbers, inOneFunction],
     treeshake: false,
     preserveEntrySignatures: 'strict',
     onLog: reject,
@@ -72,6 +72,45 @@ const mutantNumbers = {
     return { code: text, map: null };
   },
 };
+
+/**
+ * Puts a joined module into a function that runs once. What a module exports is a cell, found by its name among all the others when a function that uses
+ * it is compiled, and read each time it is used; what a function declares once is a constant to the compiler. There are thousands of exports.
+ * Lines stay where they are, so the source maps stay true.
+ */
+const inOneFunction = {
+  name: 'in-one-function',
+  renderChunk(code, { isEntry }) {
+    if (isEntry) return null;
+    const [, imports, body, exported] = /^((?:import .*\n)*)([\s\S]*)\nexport \{(.*)\};\s*$/.exec(code) ?? [];
+    if (body === undefined || /^(?:import|export) /m.test(body))
+      throw new Error('bundle: imports and exports are not where they were expected');
+    const names = namesOf(exported);
+    const taken = [];
+    const inner = imports.replace(/^import \{(.*)\} from/gm, (_, list) => {
+      const parts = namesOf(list).map(([name, local]) => {
+        taken.push(local);
+        return `${name} as $in${taken.length - 1}`;
+      });
+      return `import { ${parts.join(', ')} } from`;
+    });
+    const locals = taken.length === 0 ? '' : `const ${taken.map((local, place) => `${local} = $in${place}`).join(', ')}; `;
+    const results = names.map(([local, name]) => `${name}: ${local}`).join(', ');
+    const parts = names.map(([, name], place) => `${name}: $out${place}`).join(', ');
+    const out = names.map(([, name], place) => `$out${place} as ${name}`).join(', ');
+    return {
+      code: `${inner}const $joined = (() => { ${locals}${body}\nreturn { ${results} }; })(); const { ${parts} } = $joined; export { ${out} };\n`,
+      map: null,
+    };
+  },
+};
+
+/** `a, b as c` as pairs: [a, a], [b, c]. */
+const namesOf = (list) =>
+  list.split(',').map((part) => {
+    const [name, as = name] = part.trim().split(' as ');
+    return [name, as];
+  });
 
 const listOf = (modules) => modules.map(({ name, file }) => `${name}/${file}\n`).join('');
 
