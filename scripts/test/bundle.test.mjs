@@ -1,13 +1,14 @@
 /** Joined modules are what the modules were: each exists once, knows where it is, and is found by its path; nothing old stays behind. */
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { assert, suite } from '@faultlab/test-support';
 import { bundle } from '../lib/bundle.mjs';
 
 const test = suite('bundle');
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MAP = JSON.stringify({ version: 3, sources: [], names: [], mappings: '' });
 
 const MODULES = {
@@ -55,6 +56,20 @@ test('a module that two others import exists once, and import.meta.url says wher
     assert.is(cpuMain(), 4, 'a module of the other package meets the same state');
     assert.is(here, pathToFileURL(join(root, 'packages/core/bundle/deep/other.js')).href);
   }));
+
+test('what runs is the body of one function, and exports everything under its own name', async () => {
+  for (const path of ['packages/core/bundle/all.js', 'packages/workers/bundle/thread.js', 'packages/workers/bundle/tool.js']) {
+    const text = readFileSync(join(ROOT, path), 'utf8');
+    assert.match(text, /^(?:import .*\n)*const \$joined = \(\(\) => \{ /, path);
+    assert.is(text.match(/^(?:import|export) /gm)?.filter((word) => word === 'export ').length ?? 0, 0, path);
+  }
+  const names = Object.keys(await load(ROOT, 'core/bundle/all.js'));
+  assert.ok(names.includes('do_user_addr_fault'));
+  assert.equal(
+    names.filter((name) => name.includes('$joined') || name.startsWith('$out')),
+    [],
+  );
+});
 
 test('a module that starts something is run by nobody but the thread that loads it', () =>
   withPackages(async (root) => {

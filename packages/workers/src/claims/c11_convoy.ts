@@ -10,9 +10,10 @@ import { coldFile, coldFileUse, coldView, mapCold, pause, readAll } from './layo
 import { allTimed, FAULT_PATHS, firstTimed } from './per_cpu_times.ts';
 import { HOLD, MAINLINE, MMAP_HOLD, RETRY_VMA } from './variants.ts';
 
-const IO_MS = 50;
+/** Much longer than what a thread waits for a core when there are more threads than cores. */
+const IO_MS = 150;
 const PAGES = 16;
-const SECONDS = 1.5;
+const SECONDS = 2;
 const OTHERS = 0.5;
 
 /** What B changes: memory of its own, or the area that A reads. */
@@ -35,14 +36,16 @@ const B: Readonly<Record<Target, Program>> = {
     },
   },
 };
-/** Faults in an area that nobody else changes: with per-VMA locks they need nothing else. */
+/** Faults in an area that nobody else changes: with per-VMA locks they need nothing else, once the first of them has made the anon_vma. */
 const C: Program = {
   regions: [anon],
+  setup: firstTimed([op('write', anon.start)]),
   body: { list: firstTimed([op('write', anon.start), op('madvise', anon.start, anon.pages, MADV_DONTNEED)]) },
 };
 /** Faults of the kernel's own accesses: they always take mmap_lock. */
 const D: Program = {
   regions: [kernel],
+  setup: firstTimed([op('write', kernel.start)]),
   body: { list: firstTimed([op('kernel_write', kernel.start), op('madvise', kernel.start, kernel.pages, MADV_DONTNEED)]) },
 };
 
@@ -85,7 +88,7 @@ export const C11: Claim<Key> = {
   claim:
     'A, of low priority, holds mmap_lock for reading over I/O; B wants it for writing; C wants it for a fault on another area, and waits for A although they have nothing in common. With per-VMA locks C waits only if its fault needs mmap_lock; if locks are held, B waits only if it changes the area of A.',
   source: 'Barry Song, 22 June 2026',
-  setup: `A reads pages of a file, each from a device that takes ${IO_MS} ms. B maps and unmaps memory of its own, or changes the protection of a page in A's area. C faults on anonymous memory; D faults in accesses of the kernel, which always need mmap_lock. Under mmap_lock alone held over I/O, linux-6.18, retry-vma and hold, in turn, ${SECONDS} s each; the longest times count.`,
+  setup: `A reads pages of a file, each from a device that takes ${IO_MS} ms. B maps and unmaps memory of its own, or changes the protection of a page in A's area. C faults on anonymous memory that has its anon_vma; D faults in accesses of the kernel, which always need mmap_lock. Under mmap_lock alone held over I/O, linux-6.18, retry-vma and hold, in turn, ${SECONDS} s each; the longest times count.`,
   expected:
     "C waits half of the I/O or more under mmap_lock alone (open from 0.3), and 0.3 of it at most under linux-6.18, retry-vma, and hold (open to 0.5), whatever B does. Under hold B waits 0.3 of the I/O at most if it leaves A's area alone, and half or more if it changes it; then D waits half or more, too.",
   cannotTell: 'Priorities: the threads of the model have none, so it shows who waits for whom, not what a scheduler adds to it.',
