@@ -1,6 +1,7 @@
 /**
  * Names the lines of the sources in a text that names lines of compiled or joined modules. Node can do so itself (--enable-source-maps), but then it reads
  * every map when a module is loaded, in every thread, which is two fifths of the start of a thread. Stacks are rare, threads are not.
+ * Next: report/failure_block.ts and lockstep/failure_block.ts print stacks
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
